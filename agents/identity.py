@@ -1,0 +1,32 @@
+"""`identity.touchpoints` → `journeys.touchpoints`: whose is it?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agents.counted import Counted
+from agents.deps import Deps
+from pipeline.core.identity import Identity, IdentityConfig
+from pipeline.engine.stage import StageLogic, Store
+from pipeline.engine.worker import create_stage
+
+
+def register(app: Any, deps: Deps) -> None:
+    topology, settings = deps.topology, deps.settings
+    config = IdentityConfig(
+        identity_topic=topology.identity,
+        journeys_topic=topology.journeys,
+        partitions=topology.partitions,
+        sources=tuple(
+            f"{topic}/{p}" for topic in topology.sources for p in range(topology.source_partitions)
+        ),
+        kinds=deps.plan.kinds,
+        levels=settings.forward_levels,
+    )
+
+    def factory(partition: int, store: Store) -> StageLogic:
+        return Counted("identity", Identity(partition, store, config), deps.metrics)
+
+    create_stage(
+        app, "identity", topology.identity, topology.changelog("identity", topology.identity), factory
+    )

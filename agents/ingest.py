@@ -1,0 +1,53 @@
+"""Bytes from `touchpoints.<domain>` → validated touchpoints on `identity.touchpoints`, or dead letters with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from agents.counted import Counted
+from agents.deps import Deps
+from pipeline.core.dead_letters import TooManyDeadLettersError
+from pipeline.core.ingest import Ingest, IngestConfig
+from pipeline.core.tokens import Tokens
+from pipeline.engine.errors import StopWorker
+from pipeline.engine.stage import Outbox, Record, StageLogic, Store
+from pipeline.engine.worker import create_stage
+
+
+class _Limited(Counted):
+    """Too many dead letters stop the worker: going on would empty a bad deployment into the dead-letter topic."""
+
+    def process(self, records: Iterable[Record], outbox: Outbox) -> None:
+        try:
+            super().process(records, outbox)
+        except TooManyDeadLettersError as error:
+            raise StopWorker(str(error)) from error
+
+
+def ingest_config(deps: Deps, topic: str) -> IngestConfig:
+    """What the ingest of one source topic has to know of the settings."""
+    settings = deps.settings
+    return IngestConfig(
+        topic=topic,
+        identity_topic=deps.topology.identity,
+        dead_letter_topic=deps.topology.dead_letter,
+        partitions=deps.topology.partitions,
+        lateness=round(settings.lateness_seconds * 1e6),
+        mark_interval=round(settings.mark_interval_seconds * 1e6),
+        live=settings.clock == "live",
+        max_touchpoint_bytes=settings.max_touchpoint_bytes,
+        dead_letter_window=settings.dead_letter_window,
+        dead_letter_max_share=settings.dead_letter_max_share,
+    )
+
+
+def register(app: Any, deps: Deps) -> None:
+    for topic in deps.topology.sources:
+        config = ingest_config(deps, topic)
+
+        def factory(partition: int, store: Store, config: IngestConfig = config) -> StageLogic:
+            tokens = Tokens(deps.settings.identity_key.get_secret_value(), deps.plan.kinds)
+            return _Limited("ingest", Ingest(partition, store, config, deps.plan, tokens), deps.metrics)
+
+        create_stage(app, "ingest", topic, deps.topology.changelog("ingest", topic), factory)

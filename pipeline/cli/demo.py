@@ -1,0 +1,107 @@
+"""`throughline demo`: the main job from end to end, and an exact account of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+
+import typer
+from rich.table import Column, Table
+
+from pipeline.cli.console import out, progress, say
+from pipeline.cli.journey import show_time_line
+from pipeline.cli.replay import wait_until_caught_up
+from pipeline.cli.simulate import Customers, Days, Seed
+from pipeline.embedded.tree import Tree
+from pipeline.operations.dead_letters import read_letters
+from pipeline.operations.found import found_in
+from pipeline.operations.pipelines import pipeline_tree, require_new
+from pipeline.operations.sources import SourceWriter
+from pipeline.operations.streaming import stream
+from pipeline.settings import Settings
+from pipeline.simulate.compare import Row, compare
+from pipeline.simulate.simulation import Simulation
+from pipeline.simulate.truth import read_truth, write_truth
+from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.queries import slowest_stages, stuck_customers, time_line
+
+NAME = "demo"
+_MAP = Path(__file__).resolve().parents[2] / "examples" / "company" / "map.yaml"
+_LIMIT_SECONDS = 600.0
+_STREAM_SECONDS = 30.0
+
+
+def demo(customers: Customers = 2000, days: Days = 14, seed: Seed = 7) -> None:
+    """Simulate a company, stream it live through the pipeline, and compare what was found with what was injected."""
+    settings = Settings(namespace=NAME, clock="replay", journey_map=_MAP)
+    simulation = Simulation(seed, customers, days)
+    truth = settings.home.resolve() / "demo" / "truth.jsonl"
+    truth.parent.mkdir(parents=True, exist_ok=True)
+    write_truth(truth, simulation.truth())
+    say(f"{customers} customers over {days:g} days; what goes wrong among them is written to {truth}")
+    tree = pipeline_tree(settings, 2, say, share=True, prepare=lambda: require_new(settings, fresh=True))
+    with tree:
+        _stream(settings, simulation, tree)
+        with closing(Warehouse.of(settings)) as warehouse:
+            letters = read_letters(settings.kafka_client, settings.topology)
+            rows = compare(read_truth(truth), found_in(warehouse, letters))
+            _show(rows)
+            _show_slowest(warehouse, simulation)
+    exact = not any(row.missed or row.extra for row in rows)
+    _say_where_next(exact=exact)
+    sys.exit(0 if exact else 1)
+
+
+def _stream(settings: Settings, simulation: Simulation, tree: Tree) -> None:
+    """Send the simulation, paced so that it can be watched, and wait until all of it has been worked off."""
+    speed = (simulation.end - simulation.start).total_seconds() / _STREAM_SECONDS
+    with progress() as shown:
+        task = shown.add_task("touchpoints sent", total=None)
+        with SourceWriter(settings.kafka_client, settings.topology) as writer:
+            stream(simulation.records(), writer, speed, lambda sent: shown.update(task, completed=sent))
+        wait_until_caught_up(settings, tree, shown, _LIMIT_SECONDS)
+
+
+def _show(rows: Iterable[Row]) -> None:
+    numbers = [Column(name, justify="right") for name in ("injected", "found", "missed", "extra")]
+    table = Table("", "", *numbers, box=None, title="injected and found", title_justify="left")
+    category = ""
+    for row in rows:
+        style = "red" if row.missed or row.extra else ""
+        first = row.category if row.category != category else ""
+        counts = (f"{count:,}" for count in (row.injected, row.found, row.missed, row.extra))
+        table.add_row(first, row.label, *counts, style=style)
+        category = row.category
+    out.print(table)
+
+
+def _show_slowest(warehouse: Warehouse, simulation: Simulation) -> None:
+    hours = [
+        Column(name, justify="right") for name in ("customers", "open", "hours lost", "median to resolve")
+    ]
+    table = Table("stage", "owner", *hours, box=None, title="where customers get stuck", title_justify="left")
+    for stage in slowest_stages(warehouse, simulation.end):
+        median = f"{stage.median_hours:,.1f} h" if stage.median_hours is not None else "-"
+        cells = (f"{stage.customers:,}", f"{stage.open:,}", f"{stage.stuck_hours:,.0f}", median)
+        table.add_row(stage.stage, stage.owner, *cells)
+    out.print(table)
+    for stuck in stuck_customers(warehouse, limit=1):
+        out.print("\n[bold]one customer who is stuck[/bold]")
+        show_time_line(time_line(warehouse, stuck.person_id))
+
+
+def _say_where_next(*, exact: bool) -> None:
+    verdict = "[green]everything was found, nothing else was[/green]" if exact else "[red]not exact[/red]"
+    out.print(f"\n{verdict}. Where to look next:")
+    out.print("  throughline up --map examples/company/map.yaml    a pipeline of your own; Ctrl-C drains it")
+    out.print(
+        "  throughline journey ID --name demo                any customer of this demo, while `up` runs"
+    )
+    out.print("  throughline status                                lag, throughput, watermarks")
+    out.print("  docs/importing.md                                 your own data, in half an hour")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(demo)

@@ -1,0 +1,108 @@
+"""`throughline replay`: tables through Kafka into ClickHouse, under a name of their own."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from pipeline.cli.console import progress, say
+from pipeline.cli.inputs import (
+    AsJson,
+    AsOf,
+    DataFolder,
+    MapFile,
+    MappingFile,
+    RejectsFile,
+    end_of,
+    importer,
+    parse_instant,
+    tell_rejections,
+)
+from pipeline.cli.summary import show_summary
+from pipeline.core.instants import micros
+from pipeline.core.plan import compile_plan
+from pipeline.embedded.tree import Tree
+from pipeline.maps import load_map
+from pipeline.operations.caught_up import Lag, Watcher
+from pipeline.operations.feeding import feed
+from pipeline.operations.pipelines import pipeline_tree, require_new
+from pipeline.operations.sources import SourceWriter
+from pipeline.settings import Settings
+from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.summary import summary
+
+
+def replay(
+    journey_map: MapFile,
+    mapping: MappingFile,
+    data: DataFolder,
+    name: Annotated[str, typer.Option(help="Name of the replay: its topics, state and database carry it.")],
+    as_of: AsOf = None,
+    json: AsJson = False,
+    rejects: RejectsFile = None,
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 2,
+    speed: Annotated[
+        float | None,
+        typer.Option(help="So many times as fast as it happened; full speed if absent.", min=0.001),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Remove an earlier replay of this name first.")
+    ] = False,
+    limit: Annotated[
+        float, typer.Option(help="Give up when it has not caught up after so many seconds.")
+    ] = 3600,
+) -> None:
+    """Send tables through Kafka, wait until ClickHouse holds everything, print the summary read from there."""
+    plan = compile_plan(load_map(journey_map))
+    settings = Settings(namespace=name, clock="replay")
+    settings = settings.model_copy(update={"journey_map": _own_map(settings, journey_map)})
+    with progress(quiet=json) as shown:
+        tables = importer(mapping, data, rejects, shown)
+        events = tables.events(parse_instant(as_of))
+        end = end_of(as_of, tables.report)
+        tree = pipeline_tree(
+            settings, workers, say, share=True, prepare=lambda: require_new(settings, fresh=fresh)
+        )
+        with tree:
+            sending = shown.add_task("sending touchpoints", total=tables.report.events)
+            with SourceWriter(settings.kafka_client, settings.topology) as writer:
+                feed(events, writer, micros(end), speed, lambda count: shown.update(sending, completed=count))
+            wait_until_caught_up(settings, tree, shown, limit)
+            with closing(Warehouse.of(settings)) as warehouse:
+                found = summary(
+                    warehouse,
+                    plan,
+                    end,
+                    rejected_rows=tables.report.rejected_rows,
+                    after_as_of=tables.report.after_as_of,
+                )
+    tell_rejections(tables.report, rejects)
+    show_summary(found, as_json=json)
+
+
+def wait_until_caught_up(settings: Settings, tree: Tree, shown: Progress, limit: float) -> None:
+    """Wait until the pipeline is at rest, show its lag, and end if a part of the tree has ended for good."""
+    task = shown.add_task("records still to be read", total=None)
+
+    def look(lags: list[Lag]) -> None:
+        tree.check()
+        shown.update(task, completed=sum(lag.records for lag in lags))
+
+    with closing(Watcher(settings.kafka_client, settings.topology)) as watcher:
+        watcher.wait(limit, look)
+
+
+def _own_map(settings: Settings, journey_map: Path) -> Path:
+    """A copy of the map for this replay alone: editing the original does not change what it was."""
+    folder = settings.home.resolve() / "replays" / settings.namespace
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(journey_map, folder / "map.yaml"))
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(replay)

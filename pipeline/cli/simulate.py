@@ -1,0 +1,85 @@
+"""`throughline simulate`: a company's customers, with what is wrong among them written down."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from pipeline.cli.console import out, progress
+from pipeline.cli.inputs import parse_instant
+from pipeline.operations.sources import SourceWriter
+from pipeline.operations.streaming import stream
+from pipeline.settings import Settings
+from pipeline.simulate.faults import SimulatedRecord
+from pipeline.simulate.simulation import DEFAULT_START, Simulation
+from pipeline.simulate.truth import write_truth
+
+Customers = Annotated[int, typer.Option(help="How many customers.", min=1)]
+Days = Annotated[float, typer.Option(help="How many days of their lives.", min=0.01)]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same bytes.", min=0)]
+
+
+def simulate(
+    to: Annotated[Path, typer.Option(help="Folder for truth.jsonl, and records.jsonl unless --send.")],
+    customers: Customers = 2000,
+    days: Days = 14,
+    seed: Seed = 7,
+    start: Annotated[
+        str | None,
+        typer.Option(help="First instant, RFC 3339. Default: a literal, or with --send so that it ends now."),
+    ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="Send to the running pipeline, not to a file.")
+    ] = False,
+    speed: Annotated[
+        float | None,
+        typer.Option(help="With --send: so many times as fast as it happens; full speed if absent."),
+    ] = None,
+) -> None:
+    """Simulate customers of an electronics retailer; what was injected is written to truth.jsonl."""
+    default = datetime.now(UTC) - timedelta(days=days) if send else DEFAULT_START
+    simulation = Simulation(seed, customers, days, parse_instant(start) or default)
+    to.mkdir(parents=True, exist_ok=True)
+    write_truth(to / "truth.jsonl", simulation.truth())
+    out.print(f"the truth is in {to / 'truth.jsonl'}; it holds as of {simulation.end.isoformat()}")
+    if send:
+        settings = Settings()
+        with progress() as shown, SourceWriter(settings.kafka_client, settings.topology) as writer:
+            task = shown.add_task("sending touchpoints", total=None)
+            count = stream(
+                simulation.records(), writer, speed, lambda sent: shown.update(task, completed=sent)
+            )
+        out.print(f"{count} records sent to {settings.kafka}")
+    else:
+        count = _write(to / "records.jsonl", simulation.records())
+        out.print(
+            f"{count} records in {to / 'records.jsonl'}: topic, key and headers as text, value in base64"
+        )
+
+
+def _write(path: Path, records: Iterable[SimulatedRecord]) -> int:
+    encode, count = msgspec.json.Encoder().encode, 0
+    with path.open("wb") as file:
+        for record in records:
+            if record.tick is None:
+                count += 1
+                line = {
+                    "topic": f"touchpoints.{record.domain}",
+                    "key": (record.key or b"").decode(errors="backslashreplace"),
+                    "headers": {
+                        name: value.decode(errors="backslashreplace") for name, value in record.headers
+                    },
+                    "value": b64encode(record.value).decode(),
+                }
+                file.write(encode(line) + b"\n")
+    return count
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(simulate)

@@ -1,0 +1,44 @@
+"""A summary as JSON for programs, or as tables for people."""
+
+from __future__ import annotations
+
+from rich.table import Column, Table
+
+from pipeline.cli.console import out
+from pipeline.core.summary import Summary
+
+_FIGURES = (
+    "touchpoints",
+    "persons",
+    "unmapped",
+    "duplicates",
+    "dead_letters",
+    "rejected_rows",
+    "after_as_of",
+)
+
+
+def show_summary(summary: Summary, *, as_json: bool) -> None:
+    if as_json:
+        out.print(summary.to_json().decode(), markup=False, soft_wrap=True)
+        return
+    counted = [(name, getattr(summary, name)) for name in _FIGURES]
+    figures = "   ".join(
+        f"{name.replace('_', ' ')} {value:,}" for name, value in counted if value is not None
+    )
+    out.print(f"as of {summary.as_of.isoformat()}   {figures}")
+    if summary.promises:
+        table = Table("promise", *_right("kept", "broken, then met", "broken", "open", "cancelled"), box=None)
+        for name, each in summary.promises.items():
+            row = (each.kept, each.broken_then_met, each.broken, each.open, each.cancelled)
+            table.add_row(name, *(f"{count:,}" for count in row))
+        out.print(table)
+    if summary.stalls:
+        table = Table("stuck in", *_right("opened", "resolved", "open"), box=None)
+        for name, stall in summary.stalls.items():
+            table.add_row(name, *(f"{count:,}" for count in (stall.opened, stall.resolved, stall.open)))
+        out.print(table)
+
+
+def _right(*names: str) -> list[Column]:
+    return [Column(name, justify="right") for name in names]

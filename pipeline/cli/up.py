@@ -1,0 +1,41 @@
+"""`throughline up`: everything, as one process tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.console import out, say
+from pipeline.maps import load_map
+from pipeline.operations.pipelines import pipeline_tree
+from pipeline.settings import Settings
+
+
+def up(
+    journey_map: Annotated[
+        Path | None, typer.Option("--map", help="The journey map; else THROUGHLINE_JOURNEY_MAP.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 2,
+) -> None:
+    """Start Kafka, the warehouse, topics, tables and workers; Ctrl-C drains and ends them all."""
+    settings = Settings() if journey_map is None else Settings(journey_map=journey_map.resolve())
+    if settings.journey_map is None:
+        raise typer.BadParameter(
+            "give --map MAP or set THROUGHLINE_JOURNEY_MAP; examples/company/map.yaml is one"
+        )
+    load_map(settings.journey_map)
+    out.print(f"Kafka {settings.kafka}   ClickHouse {settings.clickhouse}, database {settings.database}")
+    if settings.metrics_port:
+        last = settings.metrics_port + workers - 1
+        out.print(f"metrics http://{settings.metrics_host}:{settings.metrics_port}/metrics … :{last}")
+    out.print(
+        "send CloudEvents to touchpoints.<domain>; `throughline status` shows how far they are; Ctrl-C ends"
+    )
+    sys.exit(pipeline_tree(settings, workers, say, share=False).run())
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)

@@ -1,0 +1,141 @@
+"""Enrichment: a touchpoint and the journeys it belongs to in, its public form with that context out."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pipeline.core.journey import Journey, Names
+from pipeline.core.messages import Origin, Token, Touchpoint
+from pipeline.core.outputs import (
+    EnrichedTouchpoint,
+    JourneyContext,
+    JourneyState,
+    PersonOverride,
+    PersonState,
+    StageVisit,
+    encode,
+    moment,
+)
+from pipeline.core.person import Person
+from pipeline.core.plan import Plan
+
+_NO_DATA = msgspec.Raw(b"null")
+IDENTIFIERS = 100
+"""Identifiers that a person's state names; someone with thousands of orders is known by the first of them."""
+
+
+class Enricher:
+    """Knows of each touchpoint type its domain and its owner."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._types: dict[str, tuple[str, str | None]] = {}
+
+    def __call__(
+        self,
+        touchpoint: Touchpoint,
+        person: str,
+        identifier: Token,
+        contexts: list[JourneyContext],
+        *,
+        is_late: bool,
+    ) -> bytes:
+        """The enriched touchpoint as JSON; the event's own data goes in as it came."""
+        domain, owner = self._types.get(touchpoint.type) or self._look_up(touchpoint.type)
+        return encode(
+            EnrichedTouchpoint(
+                touchpoint.id,
+                touchpoint.source,
+                touchpoint.type,
+                moment(touchpoint.time),
+                touchpoint.subject,
+                touchpoint.outcome,
+                touchpoint.identities,
+                msgspec.Raw(touchpoint.data) if touchpoint.data else _NO_DATA,
+                person,
+                identifier,
+                domain,
+                owner,
+                owner is not None,
+                is_late,
+                contexts,
+            )
+        )
+
+    def _look_up(self, touchpoint_type: str) -> tuple[str, str | None]:
+        known = (touchpoint_type.partition(".")[0], self._plan.owner(touchpoint_type))
+        # an endless variety of types must not become an endless table
+        if len(self._types) < 10_000:
+            self._types[touchpoint_type] = known
+        return known
+
+
+def context(journey: Journey, entered: Names, left: Names, stages: Names) -> JourneyContext:
+    """A journey as a touchpoint left it."""
+    return JourneyContext(journey.id, journey.rules.name, journey.key, stages, entered, left)
+
+
+def journey_state(journey: Journey, person: str, version: int) -> bytes:
+    """A journey with touchpoints as it stands, as JSON."""
+    ended_at = journey.ended_at
+    return encode(
+        JourneyState(
+            journey.id,
+            journey.rules.name,
+            journey.key,
+            person,
+            version,
+            "open" if ended_at is None else "completed",
+            moment(journey.opened_at),
+            None if ended_at is None else moment(ended_at),
+            moment(journey.last_at),
+            journey.touchpoints,
+            [StageVisit(stage, moment(at)) for stage, at in journey.visits()] if journey.where else [],
+        )
+    )
+
+
+def vanished_state(journey: Journey, person: Person, version: int) -> bytes:
+    """A journey to which nothing belongs any more, as JSON."""
+    is_empty = journey.is_empty()
+    opened_at, last_at = (
+        (person.last_at, person.last_at) if is_empty else (journey.opened_at, journey.last_at)
+    )
+    return encode(
+        JourneyState(
+            journey.id,
+            journey.rules.name,
+            journey.key,
+            person.id,
+            version,
+            "withdrawn",
+            moment(opened_at or 0),
+            None,
+            moment(last_at or 0),
+            0,
+            [],
+        )
+    )
+
+
+def person_state(person: Person, version: int) -> bytes:
+    """A person as it stands, as JSON."""
+    identifiers = person.identifiers
+    if identifiers is None:
+        identifiers = person.identifiers = sorted(person.trail.tokens())[:IDENTIFIERS]
+    first_at, last_at = person.first_at, person.last_at
+    return encode(
+        PersonState(
+            person.id,
+            version,
+            person.touchpoints,
+            None if first_at is None else moment(first_at),
+            None if last_at is None else moment(last_at),
+            identifiers,
+        )
+    )
+
+
+def override(origin: Origin, person: str) -> bytes:
+    """Where the touchpoints of an origin belong now, as JSON."""
+    return encode(PersonOverride(origin.born, origin.steps[0][0], person, origin.moves))

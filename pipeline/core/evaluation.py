@@ -1,0 +1,143 @@
+"""Evaluation: a person that a batch has touched, or whose deadline has passed, in; everything new about it
+out.
+
+Stale journeys are refolded first, all of them, because a finding may have moved from one to another. Then
+each touched or due journey is evaluated, and findings, journeys and the person are published as far as they
+differ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pipeline.core import enrich
+from pipeline.core.cutting import shorten
+from pipeline.core.findings import Findings
+from pipeline.core.journey import EntryKey, Passage
+from pipeline.core.journey_memory import JourneyMemory
+from pipeline.core.messages import Origin
+from pipeline.core.outputs import JourneyContext
+from pipeline.core.person import Arrival, Person
+from pipeline.core.plan import Plan
+from pipeline.core.ports import Outbox
+from pipeline.core.promises import NEVER
+
+
+@dataclass(frozen=True)
+class JourneyConfig:
+    """Topics, and the bounds of what a person keeps (see `pipeline.settings`)."""
+
+    identity_topic: str
+    enriched_topic: str
+    findings_topic: str
+    state_topic: str
+    partitions: int
+    trail_entries: int = 4096
+    duplicate_ids: int = 4096
+    hot_persons: int = 20_000
+
+
+class Evaluation:
+    """One batch's. What it concludes, it concludes as of the watermark at which it was made."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        partition: int,
+        config: JourneyConfig,
+        plan: Plan,
+        enricher: enrich.Enricher,
+        memory: JourneyMemory,
+        counts: Counter[str],
+    ) -> None:
+        self._send = outbox.send
+        self._partition = partition
+        self._enrich = enricher
+        self._config = config
+        self._plan = plan
+        self._memory = memory
+        self._counts = counts
+        self._time = memory.time
+        self._findings = Findings(outbox, config.findings_topic, self._time)
+
+    def conclude(self, person: Person) -> None:
+        """Publish what is new about a person and save it."""
+        self.refold(person)
+        self._evaluate(person)
+        self._state_journeys(person)
+        if len(person.trail) > self._config.trail_entries:
+            self._counts.update(
+                shorten(person, self._plan, self._config.trail_entries, self._config.duplicate_ids)
+            )
+        if person.is_changed:
+            self._state_person(person)
+        journeys = person.journeys.values()
+        person.next_deadline = min([journey.next_deadline for journey in journeys], default=NEVER)
+        self._memory.schedule(person.id, person.next_deadline)
+        self._memory.persons.save(person)
+
+    def refold(self, person: Person) -> None:
+        """Refold what is stale and publish the touchpoints that have waited for it."""
+        passages = {
+            journey.id: person.refold(journey) for journey in person.touched.values() if journey.is_stale
+        }
+        for waiting in person.waiting:
+            self.enriched(person, waiting, _contexts(waiting, passages))
+        person.waiting.clear()
+
+    def enriched(self, person: Person, arrival: Arrival, contexts: list[JourneyContext]) -> None:
+        """Publish a touchpoint of a person."""
+        value = self._enrich(
+            arrival.touchpoint, person.id, arrival.identifier, contexts, is_late=arrival.is_late
+        )
+        self._send(self._config.enriched_topic, value, key=person.id.encode(), partition=self._partition)
+
+    def override(self, origin: Origin, person: Person) -> None:
+        """Publish that the touchpoints of an origin are this person's now."""
+        name = f"override:{origin.born}:{origin.steps[0][0]}"
+        self._state(name, enrich.override(origin, person.id))
+
+    def _evaluate(self, person: Person) -> None:
+        evaluate, touched = self._findings.evaluate, person.touched
+        for journey in touched.values():
+            evaluate(person, journey)
+        if person.next_deadline <= self._time:
+            for journey in person.journeys.values():
+                if journey.next_deadline <= self._time and journey.id not in touched:
+                    evaluate(person, journey)
+        if person.suspects:
+            self._findings.withdraw_suspects(person)
+
+    def _state_journeys(self, person: Person) -> None:
+        tick = self._memory.tick
+        for journey in person.touched.values():
+            if journey.is_empty():
+                del person.journeys[journey.rules.index, journey.key]
+                person.vanished.append(journey)
+            else:
+                self._state(f"journey:{journey.id}", enrich.journey_state(journey, person.id, tick()))
+        for journey in person.vanished:
+            self._state(f"journey:{journey.id}", enrich.vanished_state(journey, person, tick()))
+        person.touched.clear()
+        person.vanished.clear()
+
+    def _state_person(self, person: Person) -> None:
+        person.is_changed = False
+        if person.is_stated or not person.is_empty():
+            person.is_stated = True
+            self._state(f"person:{person.id}", enrich.person_state(person, self._memory.tick()))
+
+    def _state(self, key: str, value: bytes) -> None:
+        self._send(self._config.state_topic, value, key=key.encode())
+
+
+def _contexts(arrival: Arrival, passages: dict[str, dict[EntryKey, Passage]]) -> list[JourneyContext]:
+    """What the refolded journeys say of a touchpoint; none of those that it was taken out of since."""
+    key = (arrival.touchpoint.source, arrival.touchpoint.id)
+    return [
+        enrich.context(journey, *passages[journey.id][key])
+        for journey in arrival.journeys
+        if key in passages.get(journey.id, {})
+    ]

@@ -1,0 +1,278 @@
+"""Findings: a touched or due journey and the watermark in, what has changed of its conclusions out.
+
+The conclusions are a pure function of the journey's fold and the watermark. Each is compared with what was
+published last (`Published`, kept on the entry that opened it) and published as the next revision if it
+differs; one that no longer holds is published as withdrawn and remembered, in case it comes to hold again.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from pipeline.core import promises, stalls
+from pipeline.core.instants import SECOND
+from pipeline.core.journey import Journey, finding_id
+from pipeline.core.messages import Entry, Micros, Published
+from pipeline.core.outputs import (
+    PromiseDetail,
+    PromiseFinding,
+    StallDetail,
+    StallFinding,
+    encode,
+    moment,
+)
+from pipeline.core.person import Person, Suspect
+from pipeline.core.plan import PromiseRule, StageRule
+from pipeline.core.ports import Outbox
+from pipeline.core.promises import NEVER, Making, PromiseFold
+from pipeline.core.stalls import StageFold, Visit
+from schemas.finding import PromiseStatus, StallStatus
+
+WITHDRAWN = b"-"
+"""Stands for the digest of a finding that was withdrawn."""
+UNSURE = b""
+"""Stands for the digest of a finding of which two persons have published revisions: it is published once
+more.
+"""
+_HOUR = 3600 * SECOND
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Findings:
+    """Publishes the differences of one batch to `topic`; `watermark` is in microseconds."""
+
+    def __init__(self, outbox: Outbox, topic: str, watermark: Micros) -> None:
+        self._send = outbox.send
+        self._topic = topic
+        self._watermark = watermark
+        self._detected_at = moment(watermark)
+
+    def evaluate(self, person: Person, journey: Journey) -> None:
+        """Publish what has changed of a journey that is not stale, and set its next deadline."""
+        soonest = NEVER
+        rules = journey.rules
+        for index, fold in enumerate(journey.promises):
+            if fold is not None and fold.makings:
+                soonest = min(soonest, self._promises(person, journey, rules.promises[index], fold))
+        for index, visits in enumerate(journey.stages):
+            if visits is not None and (visits.inside or visits.ended):
+                soonest = min(soonest, self._stalls(person, journey, rules.stages[index], visits))
+        journey.next_deadline = soonest
+
+    def withdraw_suspects(self, person: Person) -> None:
+        """Withdraw what was published and no evaluated journey holds any more."""
+        for name, suspect in person.suspects.items():
+            opening = person.trail.index.get((suspect.opening.source, suspect.opening.id), suspect.opening)
+            revision = self._number(person, suspect.journey, opening, name, WITHDRAWN)
+            if revision:
+                self._withdraw(person, suspect, name, revision)
+        person.suspects.clear()
+
+    def _promises(self, person: Person, journey: Journey, rule: PromiseRule, fold: PromiseFold) -> Micros:
+        """Publish the promises of a rule and keep the unsettled ones; the soonest of their deadlines."""
+        soonest, unsettled = NEVER, []
+        for making in fold.makings:
+            status, settled, deadline = promises.judge(making, fold.met, fold.cancelled, self._watermark)
+            settled_by = None if not settled else fold.cancelled if status == "cancelled" else fold.met
+            self._promise(person, journey, rule, making, status=status, settled_by=settled_by)
+            if not settled:
+                unsettled.append(making)
+                soonest = min(soonest, deadline)
+        fold.makings = unsettled
+        return soonest
+
+    def _promise(
+        self,
+        person: Person,
+        journey: Journey,
+        rule: PromiseRule,
+        making: Making,
+        *,
+        status: PromiseStatus,
+        settled_by: Entry | None,
+    ) -> None:
+        entry = making.entry
+        by = settled_by and (settled_by.time, settled_by.source, settled_by.id)
+        facts = (entry.time, entry.type, making.due, making.at_risk_at, rule.owner, rule.severity)
+        revision = self._revision(person, journey, rule, making, (status, person.id, by, facts))
+        if revision is not None:
+            finding = _promise_finding(person, journey, rule, making, status=status, settled_by=settled_by)
+            self._publish(finding, revision)
+
+    def _stalls(self, person: Person, journey: Journey, rule: StageRule, fold: StageFold) -> Micros:
+        """Publish the stalls of a stage and let go of the visits that ended; the deadline of the one
+        inside.
+        """
+        limit, ended, fold.ended = rule.limit, fold.ended, ()
+        if limit is None:
+            return NEVER
+        for visit in ended:
+            self._stall(person, journey, rule, visit, limit)
+        inside = fold.inside
+        if inside is None:
+            return NEVER
+        self._stall(person, journey, rule, inside, limit)
+        return stalls.deadline(inside, limit, self._watermark)
+
+    def _stall(self, person: Person, journey: Journey, rule: StageRule, visit: Visit, limit: Micros) -> None:
+        status = stalls.judge(visit, limit, self._watermark)
+        entry, left = visit.entry, visit.left
+        if status is None and not entry.findings:
+            return
+        by = left and (left.time, left.source, left.id)
+        content = status and (status, person.id, by, (entry.time, limit, rule.owner, rule.severity))
+        revision = self._revision(person, journey, rule, visit, content)
+        if revision is not None:
+            finding = _stall_finding(person, journey, rule, visit, limit=limit, status=status or "withdrawn")
+            self._publish(finding, revision)
+
+    def _revision(
+        self,
+        person: Person,
+        journey: Journey,
+        rule: PromiseRule | StageRule,
+        opening: Making | Visit,
+        content: tuple[Any, ...] | None,
+    ) -> int | None:
+        """The revision to publish `content` as (None: that it does not hold); None if that was said
+        already.
+        """
+        if content is not None and opening.said == content:
+            return None
+        name = opening.finding_id
+        if not name:
+            name = opening.finding_id = finding_id(rule, journey.id, opening.entry)
+        if person.suspects:
+            person.suspects.pop(name, None)
+        opening.said = content
+        digest = WITHDRAWN if content is None else blake2b(_pack(content), digest_size=8).digest()
+        return self._number(person, journey, opening.entry, name, digest)
+
+    def _number(
+        self, person: Person, journey: Journey, opening: Entry, name: str, digest: bytes
+    ) -> int | None:
+        """Write down what is published of a finding; its revision, None if there is nothing new to publish."""
+        for place, known in enumerate(opening.findings):
+            if known.finding_id == name:
+                if known.digest == digest:
+                    return None
+                revision = known.revision + 1
+                told = Published(name, revision, digest)
+                opening.findings = (*opening.findings[:place], told, *opening.findings[place + 1 :])
+                break
+        else:
+            if digest == WITHDRAWN:
+                return None
+            revision = 0
+            opening.findings = (*opening.findings, Published(name, revision, digest))
+        person.mark(journey, opening)
+        return revision
+
+    def _withdraw(self, person: Person, suspect: Suspect, name: str, revision: int) -> None:
+        journey, rule, entry = suspect
+        finding: PromiseFinding | StallFinding
+        if isinstance(rule, PromiseRule):
+            making = promises.make(rule, entry) or Making(entry, entry.time, entry.time)
+            making.finding_id = name
+            finding = _promise_finding(person, journey, rule, making, status="withdrawn", settled_by=None)
+        else:
+            visit = Visit(entry, finding_id=name)
+            finding = _stall_finding(person, journey, rule, visit, limit=rule.limit or 0, status="withdrawn")
+        self._publish(finding, revision)
+
+    def _publish(self, finding: PromiseFinding | StallFinding, revision: int) -> None:
+        finding.revision = revision
+        finding.detected_at = self._detected_at
+        self._send(self._topic, encode(finding), key=finding.finding_id.encode())
+
+
+def merge_published(mine: tuple[Published, ...], theirs: tuple[Published, ...]) -> tuple[Published, ...]:
+    """What two copies of one touchpoint have had published of them, so that the next revision tops both."""
+    merged = {known.finding_id: known for known in mine}
+    for known in theirs:
+        other = merged.get(known.finding_id)
+        merged[known.finding_id] = (
+            Published(known.finding_id, max(known.revision, other.revision), UNSURE) if other else known
+        )
+    return tuple(merged.values())
+
+
+def _reference(entry: Entry) -> str:
+    return f"{entry.source}#{entry.id}"
+
+
+def _promise_finding(
+    person: Person,
+    journey: Journey,
+    rule: PromiseRule,
+    making: Making,
+    *,
+    status: PromiseStatus,
+    settled_by: Entry | None,
+) -> PromiseFinding:
+    entry = making.entry
+    made_at = moment(entry.time)
+    detail = PromiseDetail(
+        made_at=made_at,
+        made_by=entry.type,
+        due_at=moment(making.due),
+        at_risk_at=moment(making.at_risk_at),
+        owed_by=rule.owner,
+    )
+    evidence = [_reference(entry)]
+    if settled_by is not None:
+        evidence.append(_reference(settled_by))
+        if status == "cancelled":
+            detail.cancelled_at = moment(settled_by.time)
+        else:
+            detail.met_at = moment(settled_by.time)
+            detail.gap_hours = (settled_by.time - making.due) / _HOUR
+    return PromiseFinding(
+        making.finding_id,
+        rule.name,
+        0,
+        person.id,
+        journey.id,
+        journey.rules.name,
+        journey.key,
+        made_at,
+        made_at,
+        evidence,
+        rule.owner,
+        rule.severity,
+        status,
+        detail,
+    )
+
+
+def _stall_finding(
+    person: Person, journey: Journey, rule: StageRule, visit: Visit, *, limit: Micros, status: StallStatus
+) -> StallFinding:
+    entry, left = visit.entry, visit.left
+    since = moment(entry.time + limit)
+    detail = StallDetail(
+        stage=rule.name,
+        entered_at=moment(entry.time),
+        since=since,
+        limit_seconds=limit / SECOND,
+        left_at=moment(left.time) if left else None,
+    )
+    return StallFinding(
+        visit.finding_id,
+        rule.name,
+        0,
+        person.id,
+        journey.id,
+        journey.rules.name,
+        journey.key,
+        since,
+        since,
+        [_reference(entry)] if left is None else [_reference(entry), _reference(left)],
+        rule.owner,
+        rule.severity,
+        status,
+        detail,
+    )

@@ -1,0 +1,322 @@
+"""Identity: whose is it? One partition of `identity.touchpoints` in, `journeys.touchpoints` out.
+
+In come routes, claims, parcels, departures and marks, in frames. A personal identifier names its person; it
+has no state here. A reference is settled in its partition, asking no one: its owner is the least of its
+claimants by (time, source, id), so the order in which claims come does not matter, and its `version` counts
+its changes of owner.
+
+What always holds:
+- A claim counts only if its owner's kind is stronger than the reference's own, so a chain of references ends.
+- Whatever was sent on under an older version is followed by a `Release` or a `Depart`, in the order of its
+  channel.
+- A reference remembers what departed through it. A parcel that comes late with an older step is sent the same
+  way as any other, and the departure once more behind it: the reference's owner may have changed since.
+- A mark leaves after everything that it speaks of, in every partition, and never goes back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import msgspec
+
+from pipeline.core.frames import Frames, FrameWriter
+from pipeline.core.identity_marks import IdentityMarks
+from pipeline.core.messages import (
+    Claim,
+    Depart,
+    IdentityMark,
+    Micros,
+    Origin,
+    Release,
+    Step,
+    Token,
+)
+from pipeline.core.ports import Outbox, Record, Store
+from pipeline.core.recent import Recent
+from pipeline.core.tokens import kind_of, partition_of_person, partition_of_token, person_of
+
+CLAIMANTS = 4
+"""Claims kept of a reference: the owner's and the next ones in line."""
+DEPARTURES = 256
+"""Departures remembered by a reference; they matter only while a parcel of an older step is under way."""
+_REFERENCE = b"r"
+
+
+class IdentifierKind(Protocol):
+    """What an identifier kind has to say here; `schemas.journey_map.IdentifierKind` does."""
+
+    @property
+    def kind(self) -> Literal["personal", "reference"]: ...
+    @property
+    def strength(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class IdentityConfig:
+    """`sources` are the channels of all ingest partitions, each `topic/partition`.
+
+    `levels` is the longest chain of references (parcel → order → customer is 2); of `hot_references` the
+    state is kept unpacked, about 1 KB each.
+    """
+
+    identity_topic: str
+    journeys_topic: str
+    partitions: int
+    sources: tuple[str, ...]
+    kinds: Mapping[str, IdentifierKind]
+    levels: int = 2
+    hot_references: int = 50_000
+
+
+def ranks(kinds: Mapping[str, IdentifierKind]) -> dict[str, int]:
+    """Kinds from weakest to strongest, numbered: references, then personal; by strength, then by name."""
+    weakest_first = sorted(
+        kinds, key=lambda name: (kinds[name].kind == "personal", kinds[name].strength, name)
+    )
+    return {name: rank for rank, name in enumerate(weakest_first)}
+
+
+# The touchpoint of a route and the entries of a parcel pass through here unread: decoding and encoding them
+# would cost more than everything else that this stage does.
+class _Route(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
+    to: Token
+    path: list[Step]
+    touchpoint: msgspec.Raw
+
+
+class _Arrive(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
+    person: str
+    path: list[Step]
+    touchpoint: msgspec.Raw
+
+
+class _Parcel(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    origins: list[Origin]
+    entries: msgspec.Raw
+    clock: int
+    forgotten: msgspec.Raw
+
+
+class _Carry(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
+    to: Token
+    parcel: _Parcel
+
+
+class _Receive(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
+    person: str
+    parcel: _Parcel
+
+
+_Message = _Route | Claim | _Carry | Depart | IdentityMark
+_FRAMES: Frames[_Message] = Frames(_Message)
+
+
+class Reference(msgspec.Struct, array_like=True):
+    """What is known of a reference.
+
+    `claims` are (time, source, id, owner), the least first, one for each owner. `passed`: something was
+    sent on through it, so that a change of owner has something to call back. `departed` are the identifiers
+    that left by way of it: identifier → (version, via).
+    """
+
+    version: int = 0
+    passed: bool = False
+    claims: list[tuple[Micros, str, str, Token]] = []
+    departed: dict[Token, tuple[int, Token]] = {}
+
+    @property
+    def owner(self) -> Token | None:
+        return self.claims[0][3] if self.claims else None
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Reference).decode
+
+
+class Identity:
+    """The logic of one partition of `identity.touchpoints`.
+
+    `counts` counts, since this object was built: `claims`, `refused_links` (a second owner), `void_claims`
+    (of an owner that is not stronger), `departures`.
+    """
+
+    _identity: FrameWriter
+    _journeys: FrameWriter
+
+    def __init__(self, partition: int, store: Store, config: IdentityConfig) -> None:
+        self.counts: Counter[str] = Counter()
+        self._config = config
+        self._store = store
+        self._ranks = ranks(config.kinds)
+        self._personal = frozenset(name for name, kind in config.kinds.items() if kind.kind == "personal")
+        self._references: Recent[Token, Reference] = Recent(config.hot_references)
+        self._changed: dict[Token, Reference] = {}
+        self._marks = IdentityMarks(partition, config.partitions, config.sources, config.levels, store)
+
+    def process(self, records: Iterable[Record], outbox: Outbox) -> None:
+        config = self._config
+        self._identity = FrameWriter(outbox, config.identity_topic, config.partitions)
+        self._journeys = FrameWriter(outbox, config.journeys_topic, config.partitions)
+        decode, route = _FRAMES.decode, self._route
+        for record in records:
+            for message in decode(record):
+                if type(message) is _Route:
+                    route(message)
+                else:
+                    self._other(message)
+        self._marks.send(self._identity, self._journeys)
+        self._identity.flush()
+        self._journeys.flush()
+        self._save()
+
+    def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Silence says nothing here: time comes in marks."""
+        return False
+
+    def _other(self, message: _Message) -> None:
+        if isinstance(message, Claim):
+            self._claim(message)
+        elif isinstance(message, IdentityMark):
+            self._marks.hear(message)
+        elif isinstance(message, _Carry):
+            self._carry(message)
+        elif isinstance(message, Depart):
+            self._depart(message)
+
+    def _route(self, message: _Route) -> None:
+        to, path = message.to, message.path
+        if kind_of(to) in self._personal:
+            self._tell(_Arrive(person_of(to), [*path, (to, 0)], message.touchpoint))
+            return
+        reference = self._pass(to)
+        path = [*path, (to, reference.version)]
+        if reference.claims:
+            self._forward(_Route(reference.claims[0][3], path, message.touchpoint))
+        else:
+            self._tell(_Arrive(person_of(to), path, message.touchpoint))
+        if reference.departed:
+            self._chase(to, reference, path)
+
+    def _carry(self, message: _Carry) -> None:
+        to, parcel = message.to, message.parcel
+        reference = None if kind_of(to) in self._personal else self._pass(to)
+        step = (to, reference.version if reference else 0)
+        origins = [msgspec.structs.replace(origin, steps=[*origin.steps, step]) for origin in parcel.origins]
+        parcel = msgspec.structs.replace(parcel, origins=origins)
+        owner = reference.owner if reference else None
+        if owner is None:
+            self._tell(_Receive(person_of(to), parcel))
+        else:
+            self._forward(_Carry(owner, parcel))
+        if reference and reference.departed:
+            self._chase(to, reference, [step for origin in origins for step in origin.steps])
+
+    def _chase(self, to: Token, reference: Reference, steps: list[Step]) -> None:
+        """Send the departures of older steps once more, behind what has just been sent on."""
+        departed = reference.departed
+        for identifier in dict.fromkeys(token for token, _ in steps if token in departed):
+            version, via = departed[identifier]
+            if any(token == identifier and passed < version for token, passed in steps):
+                self._resolve(Depart(to, identifier, version, via), reference)
+
+    def _depart(self, message: Depart) -> None:
+        self.counts["departures"] += 1
+        if kind_of(message.to) in self._personal:
+            self._release(message)
+            return
+        reference = self._reference(message.to)
+        version, via = max(
+            (message.version, message.via), reference.departed.pop(message.identifier, (0, ""))
+        )
+        reference.departed[message.identifier] = (version, via)
+        if len(reference.departed) > DEPARTURES:
+            del reference.departed[next(iter(reference.departed))]
+        self._changed[message.to] = reference
+        if reference.passed:
+            self._resolve(Depart(message.to, message.identifier, version, via), reference)
+
+    def _resolve(self, message: Depart, reference: Reference) -> None:
+        owner = reference.owner
+        if owner is None:
+            self._release(message)
+        else:
+            self._forward(msgspec.structs.replace(message, to=owner))
+
+    def _release(self, message: Depart) -> None:
+        self._tell(Release(person_of(message.to), message.identifier, message.version, message.via))
+
+    def _claim(self, message: Claim) -> None:
+        to, owner = message.to, message.owner
+        if self._ranks.get(kind_of(owner), -1) <= self._ranks.get(kind_of(to), -1):
+            self.counts["void_claims"] += 1
+            return
+        self.counts["claims"] += 1
+        reference = self._reference(to)
+        before = reference.owner
+        claims = _with_claim(reference.claims, (message.time, message.source, message.id, owner))
+        if claims == reference.claims:
+            self.counts["refused_links"] += owner != before
+            return
+        reference.claims = claims
+        self._changed[to] = reference
+        if before != claims[0][3]:
+            self._change_owner(to, before, reference)
+        self.counts["refused_links"] += before is not None and before != owner
+
+    def _change_owner(self, to: Token, before: Token | None, reference: Reference) -> None:
+        """What was sent on under the old owner has to follow the new one."""
+        reference.version += 1
+        if not reference.passed:
+            return
+        via = reference.claims[0][3]
+        if before is None:
+            self._tell(Release(person_of(to), to, reference.version, via))
+        else:
+            self._forward(Depart(before, to, reference.version, via))
+
+    def _forward(self, message: _Route | _Carry | Depart) -> None:
+        self._identity.add(partition_of_token(message.to, self._config.partitions), message)
+
+    def _tell(self, message: _Arrive | _Receive | Release) -> None:
+        self._journeys.add(partition_of_person(message.person, self._config.partitions), message)
+
+    def _pass(self, token: Token) -> Reference:
+        """The reference, through which something is about to pass."""
+        reference = self._references.get(token) or self._reference(token)
+        if not reference.passed:
+            reference.passed = True
+            self._changed[token] = reference
+        return reference
+
+    def _reference(self, token: Token) -> Reference:
+        # a changed one may have been forgotten by `_references` before the batch's end
+        reference = self._references.get(token) or self._changed.get(token)
+        if reference is None:
+            stored = self._store.get(_REFERENCE + token.encode())
+            reference = _unpack(stored) if stored else Reference()
+        self._references.put(token, reference)
+        return reference
+
+    def _save(self) -> None:
+        for token, reference in self._changed.items():
+            self._store.put(_REFERENCE + token.encode(), _pack(reference))
+        self._changed = {}
+
+
+def _with_claim(
+    claims: list[tuple[Micros, str, str, Token]], claim: tuple[Micros, str, str, Token]
+) -> list[tuple[Micros, str, str, Token]]:
+    """`claims` and one more: the least of each owner, in order, bounded."""
+    if not claims:
+        return [claim]
+    for known in claims:
+        if known[3] == claim[3]:
+            if known <= claim:
+                return claims
+            claims = [other for other in claims if other is not known]
+            break
+    return sorted([*claims, claim])[:CLAIMANTS]

@@ -1,0 +1,31 @@
+"""Instants: RFC 3339 text and aware datetimes at the edges, integer microseconds since 1970 UTC inside."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 UTC of an aware datetime, exact over all years."""
+    delta = moment - EPOCH
+    return delta.days * DAY + delta.seconds * SECOND + delta.microseconds
+
+
+def moment(instant: int) -> datetime:
+    """The aware UTC datetime of `instant` microseconds; raises OverflowError outside the years 1 to 9999."""
+    return EPOCH + timedelta(microseconds=instant)
+
+
+def parse_instant(text: str) -> int:
+    """Microseconds of an RFC 3339 instant. Raises ValueError for any other text."""
+    found = msgspec.convert(text, datetime)
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset")
+    return micros(found)

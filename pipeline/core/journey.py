@@ -1,0 +1,311 @@
+"""Journeys: the touchpoints of a trail that share a correlation key in, promises and visits out.
+
+A journey's state is a fold over its entries in trail order. An entry behind all others extends it; any
+other change makes it stale, and `refold` computes it anew. Both give the same state. What was cut off the
+trail lives on in the journey's `base`, from which a refold starts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Container, Mapping
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from pipeline.core.messages import Entry, Micros
+from pipeline.core.plan import Act, JourneyRules, PromiseRule, StageRule, applies
+from pipeline.core.promises import NEVER, PromiseFold, judge, make
+from pipeline.core.stalls import StageFold, Visit
+
+_MAKE, _MEET, _CANCEL, _LEAVE, _ENTER, _END = map(int, Act)
+KEPT_MAKINGS = 64
+"""Unsettled promises of one rule that a base keeps; a journey may go on for ever without meeting any."""
+
+Order = tuple[Micros, str, str, str]
+EntryKey = tuple[str, str]
+Names = tuple[str, ...]
+Moves = tuple[Names, Names]
+"""The names of the stages that a touchpoint entered and left."""
+Passage = tuple[Names, Names, Names]
+"""The names of the stages that a touchpoint entered, left, and left the journey in."""
+_STAYED: Moves = ((), ())
+
+
+def order(entry: Entry) -> Order:
+    """The place of an entry in trail order."""
+    return (entry.time, entry.sequence, entry.source, entry.id)
+
+
+def journey_id(journey_type: str, key: str) -> str:
+    """The name of a journey: 32 hex digits from its type and correlation key, never from the person."""
+    return blake2b(f"{journey_type}\0{key}".encode(), digest_size=16).hexdigest()
+
+
+def finding_id(rule: PromiseRule | StageRule, journey: str, opening: Entry) -> str:
+    """The name of a finding: 32 hex digits from the rule, the journey and the touchpoint that opened it."""
+    text = f"{rule.kind}\0{rule.name}\0{journey}\0{opening.source}\0{opening.id}"
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def key_text(value: Any) -> str | None:
+    """The correlation key that a field gives; None if it gives none. 7 and 7.0 are the same key."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int | float) else None
+
+
+class Base(msgspec.Struct, array_like=True):
+    """What is left of a journey's cut entries. Rules are by name, so that a changed map finds them again.
+
+    `promises`: name → (makings that were not settled, met, cancelled); `stages`: name → (entry inside, is
+    over).
+    """
+
+    journey_type: str
+    key: str
+    touchpoints: int
+    opened_at: Micros
+    last_at: Micros
+    ended_at: Micros | None
+    promises: dict[str, tuple[list[Entry], Entry | None, Entry | None]]
+    stages: dict[str, tuple[Entry | None, bool]]
+
+
+class Journey(msgspec.Struct, eq=False):
+    """One journey of a person. `promises` and `stages` are in the order of its rules, None until one is used.
+
+    `where` names the stages that it is in. `next_deadline` is the instant at which time alone may change a
+    conclusion, or an earlier one.
+    """
+
+    rules: JourneyRules
+    key: str
+    id: str
+    promises: list[PromiseFold | None]
+    stages: list[StageFold | None]
+    entries: list[Entry] = []
+    base: Base | None = None
+    ended_at: Micros | None = None
+    where: Names = ()
+    is_stale: bool = False
+    next_deadline: Micros = NEVER
+
+    def is_empty(self) -> bool:
+        """Nothing belongs to it any more."""
+        return not self.entries and self.base is None
+
+    @property
+    def touchpoints(self) -> int:
+        return len(self.entries) + (self.base.touchpoints if self.base else 0)
+
+    @property
+    def opened_at(self) -> Micros:
+        return self.base.opened_at if self.base else self.entries[0].time
+
+    @property
+    def last_at(self) -> Micros:
+        return self.entries[-1].time if self.entries or self.base is None else self.base.last_at
+
+    def add(self, entry: Entry) -> Moves | None:
+        """Take in an entry. None: it was not the last, the journey is stale and says nothing until
+        refolded.
+        """
+        entries = self.entries
+        if not self.is_stale and (
+            not entries or entry.time > entries[-1].time or order(entry) > order(entries[-1])
+        ):
+            entries.append(entry)
+            return self._apply(entry)
+        insort(entries, entry, key=order)
+        self.is_stale = True
+        return None
+
+    def remove(self, entry: Entry) -> None:
+        """Take out an entry that was added."""
+        del self.entries[bisect_right(self.entries, order(entry), key=order) - 1]
+        self.is_stale = True
+
+    def refold(self, asked: Container[EntryKey] = ()) -> dict[EntryKey, Passage]:
+        """Compute the state anew. For each entry that was asked about, what it did."""
+        self._begin()
+        passages = {}
+        for entry in self.entries:
+            moves = self._apply(entry)
+            if asked and (key := (entry.source, entry.id)) in asked:
+                passages[key] = (*moves, self.where)
+        self.is_stale = False
+        return passages
+
+    def cut(self, place: Order) -> int:
+        """Move the entries up to `place` into the base. How many unsettled promises were lost by its bound."""
+        count = bisect_right(self.entries, place, key=order)
+        cut = self.entries[:count]
+        del self.entries[:count]
+        before = Journey(self.rules, self.key, self.id, [], [], cut, self.base)
+        before.refold()
+        self.base, lost = before.to_base()
+        for fold in self.promises:
+            if fold is not None and lost:
+                fold.makings = [making for making in fold.makings if id(making.entry) not in lost]
+        return len(lost)
+
+    def visits(self) -> list[tuple[str, Micros]]:
+        """The stages that it is in and when each was entered."""
+        return [
+            (rule.name, fold.inside.entry.time)
+            for rule, fold in zip(self.rules.stages, self.stages, strict=True)
+            if fold is not None and fold.inside is not None
+        ]
+
+    def is_settled(self) -> bool:
+        """Nothing is promised or awaited any more."""
+        return not any(fold and fold.makings for fold in self.promises) and not self.where
+
+    def to_base(self) -> tuple[Base, set[int]]:
+        """The journey's entries as a base, and the identities of makings that are beyond its bound."""
+        lost: set[int] = set()
+        promises = {}
+        for rule, fold in zip(self.rules.promises, self.promises, strict=True):
+            if fold is not None:
+                _drop_settled(fold)
+                makings = [making.entry for making in fold.makings]
+                lost |= {id(entry) for entry in makings[:-KEPT_MAKINGS]}
+                promises[rule.name] = (makings[-KEPT_MAKINGS:], fold.met, fold.cancelled)
+        stages = {
+            rule.name: (fold.inside.entry if fold.inside else None, fold.is_over)
+            for rule, fold in zip(self.rules.stages, self.stages, strict=True)
+            if fold is not None
+        }
+        return (
+            Base(
+                self.rules.name,
+                self.key,
+                self.touchpoints,
+                self.opened_at,
+                self.last_at,
+                self.ended_at,
+                promises,
+                stages,
+            ),
+            lost,
+        )
+
+    def _begin(self) -> None:
+        """The state before the first entry."""
+        base = self.base
+        self.promises = [None] * len(self.rules.promises)
+        self.stages = [None] * len(self.rules.stages)
+        self.ended_at = base.ended_at if base else None
+        if base is not None:
+            self._restore_promises(base)
+            self._restore_stages(base)
+        self._locate()
+
+    def _restore_promises(self, base: Base) -> None:
+        for index, rule in enumerate(self.rules.promises):
+            if rule.name in base.promises:
+                entries, met, cancelled = base.promises[rule.name]
+                makings = [making for entry in entries if (making := make(rule, entry))]
+                self.promises[index] = PromiseFold(makings, met, cancelled)
+
+    def _restore_stages(self, base: Base) -> None:
+        for index, rule in enumerate(self.rules.stages):
+            if rule.name in base.stages:
+                entry, is_over = base.stages[rule.name]
+                self.stages[index] = StageFold(Visit(entry) if entry else None, (), is_over)
+
+    def _locate(self) -> None:
+        """Say where the journey is, in the order of its rules."""
+        rules = self.rules.stages
+        self.where = tuple(
+            [rules[index].name for index, fold in enumerate(self.stages) if fold is not None and fold.inside]
+        )
+
+    def _apply(self, entry: Entry) -> Moves:
+        actions = self.rules.actions.get(entry.type)
+        if actions is None:
+            return _STAYED
+        entered: Names = ()
+        left: Names = ()
+        for act, index, alternatives in actions:
+            if alternatives is not None and not applies(alternatives, entry.fields):
+                continue
+            if act <= _CANCEL:
+                self._promise(act, index, entry)
+            elif act == _LEAVE:
+                left += self._leave(index, entry)
+            elif act == _ENTER:
+                entered += self._enter(index, entry)
+            elif self.ended_at is None:
+                self.ended_at = entry.time
+        if not entered and not left:
+            return _STAYED
+        self._locate()
+        return entered, left
+
+    def _promise(self, act: int, index: int, entry: Entry) -> None:
+        fold = self.promises[index]
+        if fold is None:
+            fold = self.promises[index] = PromiseFold([])
+        if act == _MAKE:
+            making = make(self.rules.promises[index], entry)
+            if making is not None:
+                fold.makings.append(making)
+        elif act == _MEET:
+            if fold.met is None:
+                fold.met = entry
+                # meeting wins over a cancellation at the same instant, which may have settled some already
+                self.is_stale |= fold.cancelled is not None and fold.cancelled.time == entry.time
+        elif fold.cancelled is None:
+            fold.cancelled = entry
+
+    def _leave(self, index: int, entry: Entry) -> Names:
+        rule = self.rules.stages[index]
+        return (rule.name,) if self._stage(index).leave(entry, rule.once) else ()
+
+    def _enter(self, index: int, entry: Entry) -> Names:
+        return (self.rules.stages[index].name,) if self._stage(index).enter(entry) else ()
+
+    def _stage(self, index: int) -> StageFold:
+        fold = self.stages[index]
+        if fold is None:
+            fold = self.stages[index] = StageFold()
+        return fold
+
+
+def open_journey(rules: JourneyRules, key: str, base: Base | None = None) -> Journey:
+    """A journey without entries of its own."""
+    journey = Journey(
+        rules,
+        key,
+        journey_id(rules.name, key),
+        [None] * len(rules.promises),
+        [None] * len(rules.stages),
+        [],
+        base,
+    )
+    if base is not None:
+        journey.refold()
+    return journey
+
+
+def keys_of(fields: Mapping[str, Any], journeys: tuple[JourneyRules, ...]) -> list[tuple[JourneyRules, str]]:
+    """The journeys that a touchpoint with these fields belongs to."""
+    found = []
+    for rules in journeys:
+        value = fields.get(rules.key)
+        if value is not None and (key := key_text(value)) is not None:
+            found.append((rules, key))
+    return found
+
+
+def _drop_settled(fold: PromiseFold) -> None:
+    fold.makings = [
+        making for making in fold.makings if not judge(making, fold.met, fold.cancelled, 0).settled
+    ]

@@ -1,0 +1,130 @@
+"""What a partition of the journey stage keeps beside its persons: time, its clock, deadlines and plans.
+
+It is rebuilt from the store when a partition opens. Deadlines come from the heads of the persons, so that
+nothing is unpacked. The plan is kept with the state: under another one, every person is *outdated* and
+waits to be folded anew, in the order of their ids, while the old plan is kept to tell what was concluded
+under it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+import msgspec
+
+from pipeline.core.messages import Micros
+from pipeline.core.persons import Persons
+from pipeline.core.plan import Plan, plan_from
+from pipeline.core.ports import Store
+from pipeline.core.promises import NEVER
+from pipeline.core.watermark import Watermark
+
+_META, _PLAN = b"m", b"j"
+
+
+class _Meta(msgspec.Struct, array_like=True):
+    clock: int
+    watermark: Micros | None
+    marks: dict[str, Micros]
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack_meta = msgspec.msgpack.Decoder(_Meta).decode
+
+
+class JourneyMemory:
+    """The memory of one partition; `partitions` of identity are the channels of its watermark."""
+
+    def __init__(self, store: Store, plan: Plan, partitions: int, hot_persons: int) -> None:
+        self._store = store
+        self._plans, self._generation = _plans(store, plan)
+        self.persons = Persons(store, self._plans, self._generation, hot_persons)
+        kept = store.get(_META)
+        self._kept = _unpack_meta(kept) if kept else _Meta(0, None, {})
+        self._clock = self._kept.clock
+        self._channels = [f"identity/{partition}" for partition in range(partitions)]
+        self.watermark = Watermark(self._channels, self._kept.marks, self._kept.watermark)
+        self._deadlines = {person: at for person, at in self.persons.deadlines() if at != NEVER}
+        self._heap = [(at, person) for person, at in self._deadlines.items()]
+        heapq.heapify(self._heap)
+        self._outdated = list(self.persons.outdated()) if len(self._plans) > 1 else []
+        self._outdated.sort(reverse=True)
+
+    @property
+    def time(self) -> Micros:
+        """The watermark; 1970 while there is none."""
+        return self.watermark.time or 0
+
+    def tick(self) -> int:
+        """The next version of a state of this partition."""
+        self._clock += 1
+        return self._clock
+
+    def hear(self, clock: int) -> None:
+        """Versions up to `clock` have been published elsewhere of what has moved here."""
+        self._clock = max(self._clock, clock)
+
+    @property
+    def clock(self) -> int:
+        """No version published here is greater."""
+        return self._clock
+
+    def schedule(self, person: str, deadline: Micros) -> None:
+        """Let `due` name the person when the watermark reaches the deadline, in place of an earlier word."""
+        if deadline == NEVER:
+            self._deadlines.pop(person, None)
+        elif self._deadlines.get(person) != deadline:
+            self._deadlines[person] = deadline
+            heapq.heappush(self._heap, (deadline, person))
+
+    def due(self) -> Iterator[str]:
+        """Everyone whose deadline the watermark has reached, the earliest first."""
+        heap, deadlines, time = self._heap, self._deadlines, self.time
+        while heap and heap[0][0] <= time:
+            deadline, person = heapq.heappop(heap)
+            if deadlines.get(person) == deadline:
+                yield person
+
+    @property
+    def has_outdated(self) -> bool:
+        """Whether persons wait to be folded anew."""
+        return bool(self._outdated)
+
+    def take_outdated(self, count: int) -> list[str]:
+        """Up to `count` persons that were folded under an earlier plan, each once."""
+        taken = self._outdated[-count:][::-1]
+        del self._outdated[-count:]
+        return taken
+
+    def save(self) -> None:
+        """Write what the batch has changed, and let go of old plans that nobody is under any more."""
+        self.persons.trim()
+        marks = {name: mark for name in self._channels if (mark := self.watermark.mark(name)) is not None}
+        meta = _Meta(self._clock, self.watermark.time, marks)
+        if meta != self._kept:
+            self._store.put(_META, _pack(meta))
+            self._kept = meta
+        self._save_plans()
+
+    def _save_plans(self) -> None:
+        key = _plan_key(self._generation)
+        if self._store.get(key) is None:
+            self._store.put(key, self._plans[self._generation].source)
+        if len(self._plans) > 1 and not self._outdated:
+            for generation in [other for other in self._plans if other != self._generation]:
+                self._store.delete(_plan_key(generation))
+                del self._plans[generation]
+
+
+def _plans(store: Store, plan: Plan) -> tuple[dict[int, Plan], int]:
+    """The plans under which persons may be stored, by generation, and the present one's generation."""
+    plans = {int.from_bytes(key[1:], "big"): plan_from(source) for key, source in store.scan(_PLAN)}
+    newest = max(plans, default=0)
+    if not plans or plans[newest].digest == plan.digest:
+        return {**plans, newest: plan}, newest
+    return {**plans, newest + 1: plan}, newest + 1
+
+
+def _plan_key(generation: int) -> bytes:
+    return _PLAN + generation.to_bytes(4, "big")

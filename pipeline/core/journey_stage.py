@@ -1,0 +1,253 @@
+"""The journey stage: one partition of `journeys.touchpoints` in; enriched touchpoints, findings and state
+out.
+
+A batch is applied first. Then each person that it touched, and each whose deadline the watermark has
+passed, is evaluated once and what has changed is published, so that a promise made and kept within one
+batch is published once.
+
+What always holds:
+- A touchpoint with a known (source, id) changes nothing, unless its content has the smaller digest.
+- What is published last of a finding depends on the set of touchpoints and the watermark, not on their
+  order.
+- The version of a state is a Lamport clock of the partition that travels with parcels: it grows along every
+  journey and every person, wherever they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pipeline.core import moves
+from pipeline.core.cutting import digest_of, remember
+from pipeline.core.enrich import Enricher
+from pipeline.core.evaluation import Evaluation, JourneyConfig
+from pipeline.core.frames import JOURNEY_FRAMES, FrameWriter
+from pipeline.core.journey import key_text, order
+from pipeline.core.journey_memory import JourneyMemory
+from pipeline.core.messages import (
+    Arrive,
+    Carry,
+    Entry,
+    JourneyMark,
+    JourneyMessage,
+    Origin,
+    Parcel,
+    Receive,
+    Release,
+    Token,
+)
+from pipeline.core.outputs import JourneyContext
+from pipeline.core.person import Arrival, Person
+from pipeline.core.plan import Plan
+from pipeline.core.ports import Outbox, Record, Store
+from pipeline.core.tokens import partition_of_token, person_of
+from pipeline.core.trail import OriginKey
+
+CHUNK = 2000
+"""Persons folded anew under a changed map in one batch."""
+
+
+class JourneyStage:
+    """The logic of one partition of `journeys.touchpoints`.
+
+    `counts` counts, since this object was built: `touchpoints`, `unmapped`, `late`, `duplicates`,
+    `reunited` (two copies of one touchpoint that met by a move), `clashes` (of two contents under one id),
+    `beyond_trail` (older than the cut), `cut_touchpoints`, `evicted_ids`, `forgotten_journeys`,
+    `evicted_journeys`, `lost_promises`, `released`, `received`, `bounced` (reached a person that had given
+    them up), `evicted_marks`.
+    """
+
+    _evaluation: Evaluation
+    _identity: FrameWriter
+
+    def __init__(self, partition: int, store: Store, config: JourneyConfig, plan: Plan) -> None:
+        self.counts: Counter[str] = Counter()
+        self._partition = partition
+        self._config = config
+        self._plan = plan
+        self._enricher = Enricher(plan)
+        self._memory = JourneyMemory(store, plan, config.partitions, config.hot_persons)
+        self._changed: dict[str, Person] = {}
+
+    def process(self, records: Iterable[Record], outbox: Outbox) -> None:
+        self._begin(outbox)
+        decode, arrive = JOURNEY_FRAMES.decode, self._arrive
+        for record in records:
+            for message in decode(record):
+                if type(message) is Arrive:
+                    arrive(message)
+                else:
+                    self._other(message)
+        self._conclude(outbox)
+
+    def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Silence says nothing here, time comes in marks; but it leaves time to fold persons anew."""
+        if not self._memory.has_outdated:
+            return False
+        self._begin(outbox)
+        self._conclude(outbox)
+        return True
+
+    def _begin(self, outbox: Outbox) -> None:
+        self._changed = {}
+        self._identity = FrameWriter(outbox, self._config.identity_topic, self._config.partitions)
+        self._evaluation = self._evaluate(outbox)
+
+    def _evaluate(self, outbox: Outbox) -> Evaluation:
+        return Evaluation(
+            outbox,
+            partition=self._partition,
+            config=self._config,
+            plan=self._plan,
+            enricher=self._enricher,
+            memory=self._memory,
+            counts=self.counts,
+        )
+
+    def _conclude(self, outbox: Outbox) -> None:
+        memory = self._memory
+        conclude = self._evaluate(outbox).conclude
+        for person in self._changed.values():
+            conclude(person)
+        for person_id in memory.due():
+            conclude(memory.persons.get(person_id))
+        for person_id in memory.take_outdated(CHUNK):
+            conclude(memory.persons.get(person_id))
+        self._identity.flush()
+        memory.save()
+
+    def _person(self, person_id: str) -> Person:
+        """The person, which the batch is about to change."""
+        person = self._changed.get(person_id)
+        if person is None:
+            person = self._changed[person_id] = self._memory.persons.get(person_id)
+            if person.touched:
+                # what a changed map means for it is settled before anything else happens to it
+                self._evaluation.conclude(person)
+        return person
+
+    def _other(self, message: JourneyMessage) -> None:
+        if isinstance(message, JourneyMark):
+            self._memory.watermark.advance(message.channel, message.time)
+        elif isinstance(message, Release):
+            self._release(message)
+        elif isinstance(message, Receive):
+            self._receive(message)
+
+    def _arrive(self, message: Arrive) -> None:
+        touchpoint, steps = message.touchpoint, message.path
+        person = self._person(message.person)
+        is_late = touchpoint.time < self._memory.time
+        arrival = Arrival(touchpoint, steps[0][0], is_late, [])
+        entry = Entry(
+            touchpoint.time,
+            touchpoint.sequence,
+            touchpoint.source,
+            touchpoint.id,
+            touchpoint.type,
+            touchpoint.digest,
+            touchpoint.fields,
+            0,
+            (),
+        )
+        origin = (tuple(steps), person.id, 0)
+        known = person.trail.index.get((entry.source, entry.id))
+        if known is not None:
+            self._arrive_again(person, known, entry, origin, arrival)
+        elif not (person.is_limited and self._pass_by(person, entry, origin, arrival)):
+            self._count(arrival)
+            person.insert(entry, origin)
+            self._join(person, entry, arrival)
+
+    def _join(self, person: Person, entry: Entry, arrival: Arrival) -> None:
+        """Add an entry of the trail to its journeys, and publish it unless they have to be refolded first."""
+        contexts = []
+        is_waiting = False
+        fields, journeys = entry.fields, arrival.journeys
+        for rules in self._plan.journeys:
+            value = fields.get(rules.key)
+            key = None if value is None else key_text(value)
+            if key is None:
+                continue
+            journey = person.journey(rules, key)
+            journeys.append(journey)
+            moved = journey.add(entry)
+            if moved is None:
+                is_waiting = True
+            else:
+                contexts.append(JourneyContext(journey.id, rules.name, key, journey.where, *moved))
+        if is_waiting:
+            for journey in journeys:
+                journey.is_stale = True
+            person.waiting.append(arrival)
+        else:
+            self._evaluation.enriched(person, arrival, contexts)
+
+    def _arrive_again(
+        self, person: Person, known: Entry, entry: Entry, origin: OriginKey, arrival: Arrival
+    ) -> None:
+        self.counts["duplicates"] += 1
+        self.counts["clashes"] += entry.digest != known.digest
+        if entry.digest < known.digest:
+            arrival.journeys.extend(person.replace(known, entry, origin, self._plan))
+            person.waiting.append(arrival)
+
+    def _pass_by(self, person: Person, entry: Entry, origin: OriginKey, arrival: Arrival) -> bool:
+        """Whether a touchpoint is not for the trail: cut already, older than the cut, or given up to
+        another.
+        """
+        if person.forgotten and digest_of(entry.source, entry.id) in person.forgotten:
+            self.counts["duplicates"] += 1
+            return True
+        identifier = person.released(origin[0])
+        is_beyond = person.cut is not None and order(entry) <= person.cut
+        if identifier is None and not is_beyond:
+            return False
+        self._count(arrival)
+        self._evaluation.enriched(person, arrival, [])
+        if identifier is None:
+            self.counts["beyond_trail"] += 1
+            remember(person, [(entry, origin)], self._config.duplicate_ids)
+            return True
+        self.counts["bounced"] += 1
+        version, via = person.marks[identifier]
+        sent_on = moves.redirect(Origin(list(origin[0]), origin[1], origin[2]), identifier, version)
+        self._carry(via, Parcel([sent_on], [entry], self._memory.clock, []))
+        return True
+
+    def _count(self, arrival: Arrival) -> None:
+        counts = self.counts
+        counts["touchpoints"] += 1
+        if arrival.is_late:
+            counts["late"] += 1
+        if arrival.touchpoint.type not in self._plan.owners:
+            counts["unmapped"] += 1
+
+    def _release(self, message: Release) -> None:
+        person = self._person(message.person)
+        self._evaluation.refold(person)
+        identifier, version, via = message.identifier, message.version, message.via
+        for parcel in moves.release(person, self._plan, identifier, version, self._memory.clock):
+            self.counts["released"] += len(parcel.entries)
+            self._carry(via, parcel)
+        # an identifier that names the person speaks to it from one partition only, so nothing follows its
+        # release
+        if person_of(identifier) != person.id:
+            self.counts["evicted_marks"] += person.remember_release(identifier, version, via)
+
+    def _receive(self, message: Receive) -> None:
+        person, parcel = self._person(message.person), message.parcel
+        self._memory.hear(parcel.clock)
+        if person.marks:
+            parcel, diverted = moves.divert(person, parcel)
+            for via, part in diverted:
+                self.counts["bounced"] += len(part.entries)
+                self._carry(via, part)
+        self.counts["received"] += len(parcel.entries)
+        self.counts.update(moves.receive(person, self._plan, parcel, self._config.duplicate_ids))
+        for origin in parcel.origins:
+            self._evaluation.override(origin, person)
+
+    def _carry(self, via: Token, parcel: Parcel) -> None:
+        self._identity.add(partition_of_token(via, self._config.partitions), Carry(via, parcel))

@@ -1,0 +1,166 @@
+"""The trusted hops: what travels on `identity.touchpoints` and `journeys.touchpoints`.
+
+Both topics are internal. A Kafka record on them is a *frame*: a msgpack array of messages for one partition, so
+that batches and not events pay for a record. Times are integers: microseconds since 1970-01-01T00:00:00Z.
+
+An *identifier token* is `kind:` and 32 hex digits, a keyed hash of the normalised value; raw identifier values
+travel only inside the touchpoint. A *step* is (token, version of that identifier's ownership when it was passed).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Token = str
+Step = tuple[Token, int]
+Micros = int
+
+
+class Touchpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A validated touchpoint. `fields` holds what the journey map mentions; `data` is the event's own JSON.
+
+    `sequence` is normalised so that plain string order is trail order; `digest` is 8 bytes of the content's hash.
+    A field that a promise's due time names is held in microseconds.
+    """
+
+    time: Micros
+    sequence: str
+    source: str
+    id: str
+    type: str
+    digest: bytes
+    fields: dict[str, Any]
+    identities: dict[str, str]
+    subject: str | None
+    outcome: str | None
+    data: bytes
+
+
+class Route(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
+    """identity: a touchpoint to be resolved by the identifier `to`; `path` are the references passed so far."""
+
+    to: Token
+    path: list[Step]
+    touchpoint: Touchpoint
+
+
+class Claim(msgspec.Struct, array_like=True, tag="c", frozen=True, gc=False):
+    """identity: the touchpoint (time, source, id) says that the reference `to` belongs to `owner`."""
+
+    to: Token
+    owner: Token
+    time: Micros
+    source: str
+    id: str
+
+
+class Published(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What was last published of a finding: enough to number the next revision and to see a difference."""
+
+    finding_id: str
+    revision: int
+    digest: bytes
+
+
+class Entry(msgspec.Struct, array_like=True, gc=False):
+    """One touchpoint in a trail: what a fold needs of it. `path` indexes the table of origins beside it.
+
+    `findings`: what was published of the findings that this touchpoint opened; they go wherever it goes.
+    """
+
+    time: Micros
+    sequence: str
+    source: str
+    id: str
+    type: str
+    digest: bytes
+    fields: dict[str, Any]
+    path: int
+    findings: tuple[Published, ...]
+
+
+class Origin(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """How a group of entries came to its person.
+
+    `steps`: every identifier passed, the event's own first and the one that named the person last, with versions.
+    `born`: the person under which the enriched touchpoints were published; `moves`: how often they have moved since.
+    """
+
+    steps: list[Step]
+    born: str
+    moves: int
+
+
+class Parcel(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Self-contained part of a trail on the move (at most 64 entries).
+
+    `clock` is not below any version of a state that its sender has published; `forgotten` are digests of cut
+    touchpoints, each with the index of its origin.
+    """
+
+    origins: list[Origin]
+    entries: list[Entry]
+    clock: int
+    forgotten: list[tuple[bytes, int]]
+
+
+class Carry(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
+    """identity: a parcel to be resolved by the identifier `to`, just as its touchpoints would be."""
+
+    to: Token
+    parcel: Parcel
+
+
+class Depart(msgspec.Struct, array_like=True, tag="d", frozen=True, gc=False):
+    """identity: `identifier` (at `version`) now belongs to `via`; to be told to the person that `to` resolves to."""
+
+    to: Token
+    identifier: Token
+    version: int
+    via: Token
+
+
+class IdentityMark(msgspec.Struct, array_like=True, tag="m", frozen=True, gc=False):
+    """identity: `channel` has sent everything before `levels[n]` that was forwarded at most n times."""
+
+    channel: str
+    levels: list[Micros]
+
+
+IdentityMessage = Route | Claim | Carry | Depart | IdentityMark
+
+
+class Arrive(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
+    """journeys: a touchpoint of `person`, by way of `path`."""
+
+    person: str
+    path: list[Step]
+    touchpoint: Touchpoint
+
+
+class Receive(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
+    """journeys: a parcel for `person`."""
+
+    person: str
+    parcel: Parcel
+
+
+class Release(msgspec.Struct, array_like=True, tag="r", frozen=True, gc=False):
+    """journeys: `person` gives up what came by `identifier` at a version below `version`, and sends it on to `via`."""
+
+    person: str
+    identifier: Token
+    version: int
+    via: Token
+
+
+class JourneyMark(msgspec.Struct, array_like=True, tag="m", frozen=True, gc=False):
+    """journeys: `channel` has sent everything before `time`."""
+
+    channel: str
+    time: Micros
+
+
+JourneyMessage = Arrive | Receive | Release | JourneyMark

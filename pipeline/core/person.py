@@ -1,0 +1,226 @@
+"""A person in memory: the trail, the journeys folded from it, and what the batch under way has done to them.
+
+What always holds: every journey's entries are those of the trail that have its key, in trail order; a journey
+without entries has a base; and whatever differs from the store is marked, so that a save writes only that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pipeline.core.journey import (
+    EntryKey,
+    Journey,
+    Order,
+    Passage,
+    finding_id,
+    keys_of,
+    open_journey,
+    order,
+)
+from pipeline.core.messages import Entry, Micros, Step, Token, Touchpoint
+from pipeline.core.plan import JourneyRules, Plan, PromiseRule, StageRule
+from pipeline.core.promises import NEVER
+from pipeline.core.trail import OriginKey, Segment, Trail
+
+MARKS = 1024
+"""Identifiers a person remembers to have given up; they matter only while their last touchpoints are under
+way.
+"""
+
+
+class Arrival(NamedTuple):
+    """A touchpoint that has come by `identifier`, and the journeys that it belongs to."""
+
+    touchpoint: Touchpoint
+    identifier: Token
+    is_late: bool
+    journeys: list[Journey]
+
+
+class Suspect(NamedTuple):
+    """A finding that was published of an opening, to be withdrawn unless the refolded journey still holds
+    it.
+    """
+
+    journey: Journey
+    rule: PromiseRule | StageRule
+    opening: Entry
+
+
+class Person:
+    """One person of this partition.
+
+    `touched` are journeys whose entries the batch changed, by id; `marks` says of an identifier that was
+    given up at which version and to which identifier it went. `cut` is the place up to which the trail was
+    cut, `removed` how many entries that took; `forgotten` are digests of the last of these, each with the
+    origin that brought it. `next_deadline` is a lower bound of the journeys' deadlines. `generation`
+    numbers the plan under which it is stored, None if it is not. `waiting` are touchpoints that came out of
+    order, so that their journeys have to be refolded before their context is known. `vanished` are journeys
+    that a changed map no longer knows.
+    """
+
+    __slots__ = (
+        "cut",
+        "cut_first_at",
+        "dirty_bases",
+        "dropped_bases",
+        "forgotten",
+        "generation",
+        "has_new_digests",
+        "id",
+        "identifiers",
+        "is_changed",
+        "is_stated",
+        "journeys",
+        "key",
+        "marks",
+        "next_deadline",
+        "removed",
+        "suspects",
+        "touched",
+        "trail",
+        "vanished",
+        "waiting",
+    )
+
+    def __init__(self, person_id: str, trail: Trail) -> None:
+        self.id = person_id
+        self.key = bytes.fromhex(person_id.replace("-", ""))
+        self.trail = trail
+        self.journeys: dict[tuple[int, str], Journey] = {}
+        self.marks: dict[Token, tuple[int, Token]] = {}
+        self.cut: Order | None = None
+        self.removed = 0
+        self.cut_first_at: Micros | None = None
+        self.forgotten: dict[bytes, OriginKey] = {}
+        self.has_new_digests = False
+        self.generation: int | None = None
+        self.identifiers: list[Token] | None = None
+        self.is_stated = False
+        self.is_changed = False
+        self.next_deadline: Micros = NEVER
+        self.touched: dict[str, Journey] = {}
+        self.waiting: list[Arrival] = []
+        self.suspects: dict[str, Suspect] = {}
+        self.vanished: list[Journey] = []
+        self.dirty_bases: set[str] = set()
+        self.dropped_bases: set[str] = set()
+
+    @property
+    def touchpoints(self) -> int:
+        return len(self.trail) + self.removed
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a touchpoint may arrive that is not for the trail."""
+        return bool(self.marks or self.forgotten or self.cut)
+
+    @property
+    def first_at(self) -> Micros | None:
+        """When its first touchpoint happened; None without any."""
+        if self.removed or not self.trail.index:
+            return self.cut_first_at
+        return self.trail.segments[0].entries[0].time
+
+    @property
+    def last_at(self) -> Micros | None:
+        """When its last touchpoint happened; None without any."""
+        if self.trail.index:
+            return self.trail.segments[-1].entries[-1].time
+        return self.cut[0] if self.cut else None
+
+    def is_empty(self) -> bool:
+        """Nothing of the trail is left, not even a cut part."""
+        return not self.trail.index and not self.removed
+
+    def journey(self, rules: JourneyRules, key: str) -> Journey:
+        """The journey with this key, opened if there is none; the batch has touched it."""
+        journey = self.journeys.get((rules.index, key))
+        if journey is None:
+            journey = self.journeys[rules.index, key] = open_journey(rules, key)
+        self.touched[journey.id] = journey
+        return journey
+
+    def insert(self, entry: Entry, origin: OriginKey) -> None:
+        """Add an entry to the trail alone; `join` adds it to its journeys."""
+        if self.trail.add(entry, origin):
+            self.identifiers = None
+        self.is_changed = True
+
+    def replace(self, known: Entry, entry: Entry, origin: OriginKey, plan: Plan) -> list[Journey]:
+        """Put another content in the place of an entry; the journeys that the new content belongs to."""
+        for rules, key in keys_of(known.fields, plan.journeys):
+            self.suspect(self.journey(rules, key), known)
+        self.trail.remove(known)
+        self.part(known, plan)
+        self.insert(entry, origin)
+        return self.join(entry, plan)
+
+    def join(self, entry: Entry, plan: Plan) -> list[Journey]:
+        """Add an entry to its journeys, which are to be refolded."""
+        journeys = [self.journey(rules, key) for rules, key in keys_of(entry.fields, plan.journeys)]
+        for journey in journeys:
+            journey.is_stale = True
+            journey.add(entry)
+        return journeys
+
+    def part(self, entry: Entry, plan: Plan) -> None:
+        """Take an entry, which has left the trail, out of its journeys."""
+        for rules, key in keys_of(entry.fields, plan.journeys):
+            self.journey(rules, key).remove(entry)
+        self.is_changed = True
+        self.identifiers = None
+
+    def drop(self, journey: Journey) -> None:
+        """Let go of an empty journey."""
+        del self.journeys[journey.rules.index, journey.key]
+        self.touched.pop(journey.id, None)
+
+    def mark(self, journey: Journey, entry: Entry) -> None:
+        """What was published of this entry's findings has changed."""
+        if self.cut is not None and order(entry) <= self.cut:
+            self.dirty_bases.add(journey.id)
+        else:
+            self.trail.segment_of(entry).is_dirty = True
+
+    def refold(self, journey: Journey) -> dict[EntryKey, Passage]:
+        """Refold a stale journey; what was published of it becomes suspect until it is found again."""
+        asked = {(item.touchpoint.source, item.touchpoint.id) for item in self.waiting}
+        passages = journey.refold(asked)
+        for entry in journey.entries:
+            if entry.findings:
+                self.suspect(journey, entry)
+        return passages
+
+    def suspect(self, journey: Journey, entry: Entry) -> None:
+        """Let everything that was published of an opening in a journey prove itself again."""
+        published = {known.finding_id for known in entry.findings}
+        rules: tuple[PromiseRule | StageRule, ...] = (*journey.rules.promises, *journey.rules.stages)
+        for rule in rules:
+            name = finding_id(rule, journey.id, entry)
+            if name in published:
+                self.suspects[name] = Suspect(journey, rule, entry)
+
+    def remember_release(self, identifier: Token, version: int, via: Token) -> bool:
+        """Keep a mark for what is still under way; whether an older one had to go."""
+        known = self.marks.pop(identifier, (0, ""))
+        self.marks[identifier] = max(known, (version, via))
+        if len(self.marks) <= MARKS:
+            return False
+        del self.marks[next(iter(self.marks))]
+        return True
+
+    def released(self, steps: Iterable[Step]) -> Token | None:
+        """The first identifier on this way that the person has given up since."""
+        for token, version in steps:
+            mark = self.marks.get(token)
+            if mark is not None and version < mark[0]:
+                return token
+        return None
+
+
+def new_person(person_id: str) -> Person:
+    """A person without touchpoints."""
+    return Person(person_id, Trail([Segment([], [])]))

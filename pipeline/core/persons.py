@@ -1,0 +1,270 @@
+"""Persons and the store: bytes by key in, unpacked persons out, and back at the end of a batch.
+
+A person is a *head* (`p` + id), which begins with its next deadline so that opening a partition unpacks
+nothing; sealed trail segments (`s` + id + number); bases of journeys whose oldest part was cut (`b` + id +
+journey id); and the digests of what was cut (`f` + id). Journeys are not kept: they are folded from the
+trail when a person is unpacked. A batch writes only the keys that it changed, and no value is larger than
+`VALUE_BYTES` unless one touchpoint is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from pipeline.core.journey import Base, Order, keys_of, open_journey
+from pipeline.core.messages import Entry, Micros, Origin, Token
+from pipeline.core.person import Person, new_person
+from pipeline.core.plan import Plan
+from pipeline.core.ports import Store
+from pipeline.core.trail import OriginKey, Segment, Trail, origin_key
+
+VALUE_BYTES = 65_536
+_HEAD, _SEGMENT, _BASE, _FORGOTTEN = b"p", b"s", b"b", b"f"
+_DEADLINE_BYTES = 8
+
+
+class _Run(msgspec.Struct, array_like=True, gc=False):
+    origins: list[Origin]
+    entries: list[Entry]
+
+
+class _Head(msgspec.Struct, array_like=True, gc=False):
+    generation: int
+    segments: list[int]
+    next_number: int
+    tail: _Run
+    marks: dict[Token, tuple[int, Token]]
+    cut: Order | None
+    removed: int
+    cut_first_at: Micros | None
+    bases: list[str]
+    has_forgotten: bool
+    is_stated: bool
+
+
+class _Digests(msgspec.Struct, array_like=True, gc=False):
+    origins: list[Origin]
+    digests: list[tuple[bytes, int]]
+    """Each with the index of its origin."""
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack_head = msgspec.msgpack.Decoder(_Head).decode
+_unpack_run = msgspec.msgpack.Decoder(_Run).decode
+_unpack_base = msgspec.msgpack.Decoder(Base).decode
+_unpack_digests = msgspec.msgpack.Decoder(_Digests).decode
+
+
+class Persons:
+    """The persons of one partition, unpacked under `plans[generation]`; at most `hot` are kept so.
+
+    One that was stored under an earlier plan is folded anew when it is unpacked: all its journeys are
+    touched, and whatever was published of it is suspect.
+    """
+
+    def __init__(self, store: Store, plans: Mapping[int, Plan], generation: int, hot: int) -> None:
+        self._store = store
+        self._plans = plans
+        self._generation = generation
+        self._hot_limit = hot
+        self._hot: dict[str, Person] = {}
+
+    def get(self, person_id: str) -> Person:
+        """The person, unpacked; a new one if nothing is kept of it."""
+        person = self._hot.get(person_id)
+        if person is None:
+            person = self._hot[person_id] = self._load(person_id) or new_person(person_id)
+        return person
+
+    def deadlines(self) -> Iterator[tuple[str, Micros]]:
+        """(person id, next deadline) of everyone kept."""
+        for key, value in self._store.scan(_HEAD):
+            yield _person_id(key), int.from_bytes(value[:_DEADLINE_BYTES], "big")
+
+    def outdated(self) -> Iterator[str]:
+        """Everyone who was folded under an earlier plan."""
+        for key, value in self._store.scan(_HEAD):
+            if _unpack_head(value[_DEADLINE_BYTES:]).generation != self._generation:
+                yield _person_id(key)
+
+    def save(self, person: Person) -> None:
+        """Write what the batch changed of a person; a person without anything to keep is deleted."""
+        # the most recently used are evicted last
+        self._hot[person.id] = self._hot.pop(person.id, person)
+        if person.is_empty() and not person.marks:
+            self._delete(person)
+            return
+        self._save_bases(person)
+        self._save_forgotten(person)
+        self._save_segments(person)
+        self._save_head(person)
+
+    def trim(self) -> None:
+        """Pack away those that have not been used for longest; only between batches."""
+        hot = self._hot
+        for person_id in list(hot)[: max(0, len(hot) - self._hot_limit)]:
+            del hot[person_id]
+
+    def _load(self, person_id: str) -> Person | None:
+        key = bytes.fromhex(person_id.replace("-", ""))
+        value = self._store.get(_HEAD + key)
+        if value is None:
+            return None
+        head = _unpack_head(memoryview(value)[_DEADLINE_BYTES:])
+        segments = [self._load_segment(key, number) for number in head.segments]
+        tail = Segment(head.tail.origins, head.tail.entries)
+        person = Person(person_id, Trail([*segments, tail], head.next_number))
+        for segment in person.trail.segments:
+            segment.is_dirty = False
+        person.marks = head.marks
+        person.cut = head.cut
+        person.removed = head.removed
+        person.cut_first_at = head.cut_first_at
+        person.is_stated = head.is_stated
+        person.generation = head.generation
+        person.next_deadline = int.from_bytes(value[:_DEADLINE_BYTES], "big")
+        if head.has_forgotten:
+            person.forgotten = self._load_forgotten(key)
+        bases = [_unpack_base(self._get(_base_key(key, name))) for name in head.bases]
+        fold_journeys(person, self._plans[head.generation], bases)
+        if head.generation != self._generation:
+            fold_anew(person, self._plans[self._generation], bases)
+        return person
+
+    def _load_segment(self, key: bytes, number: int) -> Segment:
+        run = _unpack_run(self._get(_segment_key(key, number)))
+        return Segment(run.origins, run.entries, number)
+
+    def _load_forgotten(self, key: bytes) -> dict[bytes, OriginKey]:
+        kept = _unpack_digests(self._get(_FORGOTTEN + key))
+        origins = [origin_key(origin) for origin in kept.origins]
+        return {digest: origins[place] for digest, place in kept.digests}
+
+    def _get(self, key: bytes) -> bytes:
+        value = self._store.get(key)
+        if value is None:
+            raise LookupError(
+                f"the state has lost {key.hex()}, which its head names; rebuild it from the changelog"
+            )
+        return value
+
+    def _save_bases(self, person: Person) -> None:
+        for journey in person.journeys.values() if person.dirty_bases else ():
+            if journey.base is not None and journey.id in person.dirty_bases:
+                self._store.put(_base_key(person.key, journey.id), _pack(journey.base))
+        for name in person.dropped_bases:
+            self._store.delete(_base_key(person.key, name))
+        person.dirty_bases.clear()
+        person.dropped_bases.clear()
+
+    def _save_forgotten(self, person: Person) -> None:
+        if person.has_new_digests:
+            table = Segment([], [])
+            digests = [(digest, table.place_of(origin)) for digest, origin in person.forgotten.items()]
+            self._store.put(_FORGOTTEN + person.key, _pack(_Digests(table.origins, digests)))
+            person.has_new_digests = False
+
+    def _save_segments(self, person: Person) -> None:
+        trail = person.trail
+        if len(trail.segments) > 1:
+            # a segment that has to be split inserts its first half before itself
+            position = 0
+            while position < len(trail.segments) - 1:
+                position += self._save_segment(person, trail.segments[position])
+        for number in trail.dropped:
+            self._store.delete(_segment_key(person.key, number))
+        trail.dropped.clear()
+
+    def _save_segment(self, person: Person, segment: Segment) -> int:
+        """Write a sealed segment if it has changed; 0 if it was split instead, so that the halves come
+        next.
+        """
+        if segment.is_dirty:
+            value = _pack(_Run(segment.origins, segment.entries))
+            if len(value) > VALUE_BYTES and len(segment.entries) > 1:
+                person.trail.split(segment)
+                return 0
+            self._store.put(_segment_key(person.key, segment.number or 0), value)
+            segment.is_dirty = False
+        return 1
+
+    def _save_head(self, person: Person) -> None:
+        trail = person.trail
+        tail = trail.segments[-1]
+        head = _Head(
+            self._generation,
+            [segment.number or 0 for segment in trail.segments[:-1]],
+            trail.next_number,
+            _Run(tail.origins, tail.entries),
+            person.marks,
+            person.cut,
+            person.removed,
+            person.cut_first_at,
+            [journey.id for journey in person.journeys.values() if journey.base] if person.cut else [],
+            bool(person.forgotten),
+            person.is_stated,
+        )
+        value = _pack(head)
+        if len(value) > VALUE_BYTES and len(tail.entries) > 1:
+            trail.split(tail)
+            self._save_segments(person)
+            self._save_head(person)
+            return
+        self._store.put(_HEAD + person.key, person.next_deadline.to_bytes(_DEADLINE_BYTES, "big") + value)
+        tail.is_dirty = False
+        person.generation = self._generation
+
+    def _delete(self, person: Person) -> None:
+        del self._hot[person.id]
+        if person.generation is None:
+            return
+        self._store.delete(_HEAD + person.key)
+        if person.forgotten:
+            self._store.delete(_FORGOTTEN + person.key)
+        self._save_bases(person)
+        self._save_segments(person)
+
+
+def fold_journeys(person: Person, plan: Plan, bases: list[Base]) -> None:
+    """Fold all journeys of a person anew; each gets the person's next deadline as a lower bound of its own."""
+    by_name = {rules.name: rules for rules in plan.journeys}
+    journeys = person.journeys = {}
+    for base in bases:
+        rules = by_name.get(base.journey_type)
+        if rules is not None:
+            journeys[rules.index, base.key] = open_journey(rules, base.key, base)
+    for entry in person.trail:
+        for rules, key in keys_of(entry.fields, plan.journeys):
+            journey = journeys.get((rules.index, key))
+            if journey is None:
+                journey = journeys[rules.index, key] = open_journey(rules, key)
+            journey.add(entry)
+    for journey in journeys.values():
+        journey.next_deadline = person.next_deadline
+
+
+def fold_anew(person: Person, plan: Plan, bases: list[Base]) -> None:
+    """Fold a person under another plan, to be compared with what was published under the one before."""
+    before = person.journeys
+    for journey in before.values():
+        for entry in journey.entries:
+            if entry.findings:
+                person.suspect(journey, entry)
+    fold_journeys(person, plan, bases)
+    person.touched = {journey.id: journey for journey in person.journeys.values()}
+    person.vanished = [journey for journey in before.values() if journey.id not in person.touched]
+
+
+def _person_id(key: bytes) -> str:
+    digits = key[1:].hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _segment_key(person: bytes, number: int) -> bytes:
+    return _SEGMENT + person + number.to_bytes(4, "big")
+
+
+def _base_key(person: bytes, journey: str) -> bytes:
+    return _BASE + person + bytes.fromhex(journey)

@@ -1,0 +1,262 @@
+"""The plan: a journey map compiled for the hot path.
+
+In goes a validated journey map; out comes, for each journey type and touchpoint type, what a touchpoint of
+that type does there (`Action`), and for each touchpoint type which of its fields are needed behind ingest
+(`projection`). Durations are integer microseconds. A plan is immutable. Its `digest` covers what decides the
+conclusions, so that another title or another description does not fold every person anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import IntEnum
+from hashlib import blake2b
+from typing import Any, ClassVar, NamedTuple
+
+from pipeline.core.instants import parse_instant
+from pipeline.core.messages import Entry, Micros
+from schemas.base import Scalar
+from schemas.finding import Severity
+from schemas.journey_map import DueField, IdentifierKind, JourneyMap, JourneyType, Promise, Stage, Trigger
+
+Projection = tuple[tuple[str, bool], ...]
+"""Field paths, each with whether it is a due time and therefore held in microseconds."""
+Condition = tuple[str, tuple[tuple[bool, Any], ...]]
+"""A field path and the values that satisfy it; each with whether it is a boolean: True == 1 in Python."""
+
+
+class Act(IntEnum):
+    """What a touchpoint can do in a journey, in the order in which one touchpoint does it."""
+
+    MAKE = 0
+    MEET = 1
+    CANCEL = 2
+    LEAVE = 3
+    ENTER = 4
+    END = 5
+
+
+class Action(NamedTuple):
+    """`act` on the promise or stage at index `target`, if all conditions of one of `alternatives` hold.
+
+    Without alternatives it always applies.
+    """
+
+    act: int
+    target: int
+    alternatives: tuple[tuple[Condition, ...], ...] | None
+
+
+def applies(alternatives: tuple[tuple[Condition, ...], ...], fields: Mapping[str, Any]) -> bool:
+    """Whether all conditions of one alternative hold. An absent field satisfies no condition."""
+    return any(_hold(conditions, fields) for conditions in alternatives)
+
+
+def _hold(conditions: tuple[Condition, ...], fields: Mapping[str, Any]) -> bool:
+    for path, allowed in conditions:
+        value = fields.get(path)
+        if value is None or (type(value) is bool, value) not in allowed:
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseRule:
+    """A deadline promise; `due_field` or `within` says when it is due."""
+
+    kind: ClassVar[str] = "promise"
+    name: str
+    due_field: str | None
+    within: Micros
+    at_risk: float
+    owner: str
+    severity: Severity
+
+    def due(self, making: Entry) -> Micros | None:
+        """When the promise of this touchpoint is due; None if the touchpoint promises nothing."""
+        if self.due_field is None:
+            return making.time + self.within
+        due = making.fields.get(self.due_field)
+        return due if type(due) is int else None
+
+
+@dataclass(frozen=True, slots=True)
+class StageRule:
+    """A stage; `limit` is the longest dwell that is no stall, None if the stage may last."""
+
+    kind: ClassVar[str] = "stall"
+    name: str
+    once: bool
+    limit: Micros | None
+    owner: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyRules:
+    """A journey type: its correlation key and, by touchpoint type, what happens in it."""
+
+    index: int
+    name: str
+    key: str
+    promises: tuple[PromiseRule, ...]
+    stages: tuple[StageRule, ...]
+    actions: Mapping[str, tuple[Action, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A compiled journey map. `source` is the map itself, as JSON."""
+
+    source: bytes
+    digest: bytes
+    journeys: tuple[JourneyRules, ...]
+    kinds: Mapping[str, IdentifierKind]
+    owners: Mapping[str, str]
+    _projections: Mapping[str, Projection]
+    _keys: Projection = field(default=())
+
+    def projection(self, touchpoint_type: str) -> Projection:
+        """What the stages behind ingest need of a touchpoint of this type."""
+        return self._projections.get(touchpoint_type, self._keys)
+
+    def owner(self, touchpoint_type: str) -> str | None:
+        """The team that owns the type; None if the map does not name it."""
+        return self.owners.get(touchpoint_type)
+
+
+def compile_plan(journey_map: JourneyMap) -> Plan:
+    """Compile a map once, when a stage or a run begins."""
+    due_fields = frozenset(_due_fields(journey_map))
+    keys = dict.fromkeys((journey.key, False) for journey in journey_map.journeys.values())
+    journeys = tuple(
+        _journey(index, name, journey, due_fields)
+        for index, (name, journey) in enumerate(journey_map.journeys.items())
+    )
+    return Plan(
+        source=journey_map.model_dump_json().encode(),
+        digest=blake2b(repr(journeys).encode(), digest_size=8).digest(),
+        journeys=journeys,
+        kinds=dict(journey_map.identifiers),
+        owners={name: declared.owner for name, declared in journey_map.touchpoints.items()},
+        _projections={
+            name: tuple(dict.fromkeys([*keys, *_needed(journey_map, name, due_fields)]))
+            for name in journey_map.touchpoints
+        },
+        _keys=tuple(keys),
+    )
+
+
+def plan_from(source: bytes) -> Plan:
+    """The plan of a map that was kept as `Plan.source`."""
+    return compile_plan(JourneyMap.model_validate_json(source))
+
+
+def micros_of(duration: timedelta) -> Micros:
+    """A duration in whole microseconds."""
+    return duration // timedelta(microseconds=1)
+
+
+def _due_fields(journey_map: JourneyMap) -> Iterator[tuple[str, str]]:
+    """(touchpoint type, field path) of every due time."""
+    for journey in journey_map.journeys.values():
+        for promise in journey.promises.values():
+            if isinstance(promise.due, DueField):
+                yield from ((trigger.type, promise.due.field) for trigger in promise.made_by)
+
+
+def _needed(
+    journey_map: JourneyMap, touchpoint_type: str, due_fields: frozenset[tuple[str, str]]
+) -> Iterator[tuple[str, bool]]:
+    for journey in journey_map.journeys.values():
+        for _, _, triggers in _uses(journey):
+            for trigger in triggers:
+                if trigger.type == touchpoint_type:
+                    yield from ((path, (touchpoint_type, path) in due_fields) for path in trigger.where)
+    yield from sorted((path, True) for of_type, path in due_fields if of_type == touchpoint_type)
+
+
+def _uses(journey: JourneyType) -> Iterator[tuple[Act, int, Sequence[Trigger]]]:
+    """What the triggers of a journey type are for: (act, index of the promise or stage, triggers)."""
+    for index, promise in enumerate(journey.promises.values()):
+        yield Act.MAKE, index, promise.made_by
+        yield Act.MEET, index, promise.met_by
+        yield Act.CANCEL, index, promise.cancelled_by
+    for index, stage in enumerate(journey.stages.values()):
+        yield Act.LEAVE, index, stage.leave
+        yield Act.ENTER, index, stage.enter
+    yield Act.END, 0, journey.end
+
+
+def _journey(
+    index: int, name: str, journey: JourneyType, due_fields: frozenset[tuple[str, str]]
+) -> JourneyRules:
+    found: dict[str, dict[tuple[int, int], list[tuple[Condition, ...]]]] = {}
+    for act, position, triggers in _uses(journey):
+        for trigger in triggers:
+            of_type = found.setdefault(trigger.type, {})
+            of_type.setdefault((int(act), position), []).append(_conditions(trigger, due_fields))
+    return JourneyRules(
+        index=index,
+        name=name,
+        key=journey.key,
+        promises=tuple(_promise(name, promise) for name, promise in journey.promises.items()),
+        stages=tuple(_stage(name, stage) for name, stage in journey.stages.items()),
+        actions={of_type: _actions(uses) for of_type, uses in found.items()},
+    )
+
+
+def _actions(uses: Mapping[tuple[int, int], list[tuple[Condition, ...]]]) -> tuple[Action, ...]:
+    # an alternative without conditions always holds, so that the others need not be looked at
+    return tuple(
+        Action(act, index, None if () in alternatives else tuple(alternatives))
+        for (act, index), alternatives in sorted(uses.items())
+    )
+
+
+def _conditions(trigger: Trigger, due_fields: frozenset[tuple[str, str]]) -> tuple[Condition, ...]:
+    return tuple(
+        (
+            path,
+            tuple(
+                _allowed(values if isinstance(values, list) else [values], (trigger.type, path) in due_fields)
+            ),
+        )
+        for path, values in trigger.where.items()
+    )
+
+
+def _allowed(values: Iterable[Scalar], is_instant: bool) -> Iterator[tuple[bool, Any]]:
+    for value in values:
+        if is_instant and isinstance(value, str):
+            try:
+                yield False, parse_instant(value)
+            except ValueError:
+                continue  # no instant equals it
+        else:
+            yield isinstance(value, bool), value
+
+
+def _promise(name: str, promise: Promise) -> PromiseRule:
+    due = promise.due
+    field_of_due, within = (due.field, 0) if isinstance(due, DueField) else (None, micros_of(due.within))
+    return PromiseRule(
+        name=name,
+        due_field=field_of_due,
+        within=within,
+        at_risk=promise.at_risk,
+        owner=promise.owed_by,
+        severity=promise.severity,
+    )
+
+
+def _stage(name: str, stage: Stage) -> StageRule:
+    return StageRule(
+        name=name,
+        once=stage.visits == "once",
+        limit=None if stage.expected is None else micros_of(stage.expected),
+        owner=stage.owner,
+        severity=stage.severity,
+    )

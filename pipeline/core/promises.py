@@ -1,0 +1,79 @@
+"""Deadline promises: the touchpoints that make, meet and cancel them in; the verdict on each of them out.
+
+The first touchpoint that meets, and the first that cancels, count for every promise of the rule in the
+journey, before or after its making. A verdict is a pure function of these and the watermark, so the order
+of arrival does not matter, and a replay says what the live run said.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pipeline.core.messages import Entry, Micros
+from pipeline.core.plan import PromiseRule
+from schemas.finding import PromiseStatus
+
+NEVER: Micros = 2**63 - 1
+"""A deadline that does not come."""
+
+
+class Making(msgspec.Struct, gc=False, eq=False):
+    """One promise: the touchpoint that made it and when it falls due.
+
+    `finding_id` and `said`, what was published last, are remembered once they are known.
+    """
+
+    entry: Entry
+    due: Micros
+    at_risk_at: Micros
+    finding_id: str = ""
+    said: tuple[Any, ...] | None = None
+
+
+class PromiseFold(msgspec.Struct, gc=False, eq=False):
+    """A rule in a journey: its promises that may still change, and what settles them."""
+
+    makings: list[Making]
+    met: Entry | None = None
+    cancelled: Entry | None = None
+
+
+class Verdict(NamedTuple):
+    """`settled`: no later touchpoint can change it. `deadline`: when time alone will change it."""
+
+    status: PromiseStatus
+    settled: bool
+    deadline: Micros
+
+
+KEPT = Verdict("kept", True, NEVER)
+MET_LATE = Verdict("broken", True, NEVER)
+CANCELLED = Verdict("cancelled", True, NEVER)
+BROKEN = Verdict("broken", False, NEVER)
+
+
+def make(rule: PromiseRule, entry: Entry) -> Making | None:
+    """The promise that this touchpoint makes; None if it names no due time."""
+    due = rule.due(entry)
+    if due is None:
+        return None
+    return Making(entry, due, entry.time + round(max(0, due - entry.time) * rule.at_risk))
+
+
+def judge(making: Making, met: Entry | None, cancelled: Entry | None, watermark: Micros) -> Verdict:
+    """What has become of a promise when all time up to `watermark` has been heard of.
+
+    At the same instant meeting wins over cancelling, and both over the due time.
+    """
+    due = making.due
+    if cancelled is not None and cancelled.time <= due and (met is None or met.time > cancelled.time):
+        return CANCELLED
+    if met is not None:
+        return KEPT if met.time <= due else MET_LATE
+    if watermark > due:
+        return BROKEN
+    if watermark >= making.at_risk_at:
+        return Verdict("at_risk", False, due + 1)
+    return Verdict("made", False, making.at_risk_at)

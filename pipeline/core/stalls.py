@@ -1,0 +1,73 @@
+"""Stages: the touchpoints that enter and leave them in, visits and their stalls out.
+
+`once`: from the first entry to the first exit anywhere in the journey; an exit before the entry voids it.
+`many`: entries and exits pair in trail order, an entry while inside and an unpaired exit are ignored. A
+stall begins when the dwell exceeds the limit; dwell runs from the entry and is not reset.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pipeline.core.messages import Entry, Micros
+from pipeline.core.promises import NEVER
+from schemas.finding import StallStatus
+
+
+class Visit(msgspec.Struct, gc=False, eq=False):
+    """A stay in a stage, from the touchpoint that entered it to the one that left it, if any.
+
+    `finding_id` and `said`, what was published last, are remembered once they are known.
+    """
+
+    entry: Entry
+    left: Entry | None = None
+    finding_id: str = ""
+    said: tuple[Any, ...] | None = None
+
+
+class StageFold(msgspec.Struct, gc=False, eq=False):
+    """A stage in a journey: the visit under way, and the visits that ended since the last evaluation.
+
+    `is_over`: a stage for one visit that has had its exit.
+    """
+
+    inside: Visit | None = None
+    ended: tuple[Visit, ...] = ()
+    is_over: bool = False
+
+    def enter(self, entry: Entry) -> bool:
+        """Whether the touchpoint begins a visit."""
+        if self.inside is not None or self.is_over:
+            return False
+        self.inside = Visit(entry)
+        return True
+
+    def leave(self, entry: Entry, once: bool) -> bool:
+        """Whether the touchpoint ends a visit."""
+        self.is_over = once
+        visit = self.inside
+        if visit is None:
+            return False
+        visit.left = entry
+        self.ended += (visit,)
+        self.inside = None
+        return True
+
+
+def judge(visit: Visit, limit: Micros, watermark: Micros) -> StallStatus | None:
+    """What is to be said of a visit when all time up to `watermark` has been heard of; None: it is no
+    stall.
+    """
+    left = visit.left
+    if left is not None:
+        return "resolved" if left.time - visit.entry.time > limit else None
+    return "opened" if watermark - visit.entry.time > limit else None
+
+
+def deadline(visit: Visit, limit: Micros, watermark: Micros) -> Micros:
+    """When a visit that is under way becomes a stall; NEVER if it is one."""
+    outlasted = visit.entry.time + limit + 1
+    return outlasted if watermark < outlasted else NEVER

@@ -1,0 +1,109 @@
+"""The summary: counts of the last revisions in, the figures of a run or a replay out.
+
+Every promise and stage with a limit of the map is there, also with nothing but zeros. Withdrawn findings and
+persons that were merged away are not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from pipeline.core.plan import Plan
+
+
+class PromiseCounts(msgspec.Struct):
+    """`broken`: due, and still not met. `open` includes what is at risk."""
+
+    kept: int = 0
+    broken_then_met: int = 0
+    broken: int = 0
+    open: int = 0
+    cancelled: int = 0
+
+
+class StallCounts(msgspec.Struct):
+    """`opened` are all stalls, `resolved` and `open` its parts."""
+
+    opened: int = 0
+    resolved: int = 0
+    open: int = 0
+
+
+@dataclass(frozen=True)
+class FindingCount:
+    """So many findings whose last revision says this. `is_met`: a promise that has a meeting touchpoint."""
+
+    type: str
+    rule: str
+    status: str
+    is_met: bool
+    count: int
+
+
+class Summary(msgspec.Struct, kw_only=True):
+    """What came in and what became of it, as of an instant.
+
+    `touchpoints` are distinct; `unmapped` are those among them of types that the map does not name.
+    `rejected_rows` are table rows that made no touchpoint, `after_as_of` touchpoints that were left out
+    because they came later, and `duplicates` touchpoints that came again; None where nobody has counted
+    them.
+    """
+
+    as_of: datetime
+    touchpoints: int
+    persons: int
+    unmapped: int
+    dead_letters: int
+    rejected_rows: int | None = None
+    after_as_of: int | None = None
+    duplicates: int | None = None
+    promises: dict[str, PromiseCounts]
+    stalls: dict[str, StallCounts]
+
+    def to_json(self) -> bytes:
+        """Indented JSON, fields in the order above."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+
+def promise_counts(plan: Plan, findings: Iterable[FindingCount]) -> dict[str, PromiseCounts]:
+    """The promises of the map, in its order, with what became of them."""
+    counts = {rule.name: PromiseCounts() for journey in plan.journeys for rule in journey.promises}
+    for finding in findings:
+        name = _PROMISE_FIELDS.get((finding.status, finding.is_met))
+        if finding.type == "promise" and name is not None and finding.rule in counts:
+            of_rule = counts[finding.rule]
+            setattr(of_rule, name, getattr(of_rule, name) + finding.count)
+    return counts
+
+
+def stall_counts(plan: Plan, findings: Iterable[FindingCount]) -> dict[str, StallCounts]:
+    """The stages of the map that have a limit, in its order, with their stalls."""
+    counts = {
+        rule.name: StallCounts()
+        for journey in plan.journeys
+        for rule in journey.stages
+        if rule.limit is not None
+    }
+    for finding in findings:
+        of_stage = counts.get(finding.rule)
+        if finding.type == "stall" and of_stage is not None:
+            resolved = finding.count if finding.status == "resolved" else 0
+            still_open = finding.count if finding.status == "opened" else 0
+            of_stage.opened += resolved + still_open
+            of_stage.resolved += resolved
+            of_stage.open += still_open
+    return counts
+
+
+_PROMISE_FIELDS = {
+    ("kept", True): "kept",
+    ("broken", True): "broken_then_met",
+    ("broken", False): "broken",
+    ("made", False): "open",
+    ("at_risk", False): "open",
+    ("cancelled", False): "cancelled",
+}

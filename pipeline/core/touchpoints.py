@@ -1,0 +1,193 @@
+"""A source's record in, a touchpoint and whose it may be out; or a refusal.
+
+The touchpoint's `fields` are what the journey map mentions of it, instants in microseconds; absent and null
+fields are left out, and so are objects and lists, which no rule compares. Its `digest` is that of the
+canonical content (type, time, identities, subject, outcome, data), so that spaces and the order of keys do
+not make two contents of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Protocol
+
+import msgspec
+
+from pipeline.core.binary import structured
+from pipeline.core.dead_letters import RefusedError
+from pipeline.core.identity import IdentifierKind, ranks
+from pipeline.core.instants import DAY, EPOCH, micros, moment, parse_instant
+from pipeline.core.messages import Micros, Token, Touchpoint
+from pipeline.core.ports import Record
+from pipeline.core.tokens import Tokens
+from pipeline.core.validation import INSTANT, Parts, read_event
+from schemas.dead_letter import ErrorCode
+
+_SCALARS = frozenset((str, int, float, bool))
+_SEQUENCE_DIGITS = 20
+_PROJECTED_TYPES = 4096
+_canonical = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder().decode
+
+
+class Plan(Protocol):
+    """What a journey map has to say here; `pipeline.core.plan.Plan` does."""
+
+    @property
+    def kinds(self) -> Mapping[str, IdentifierKind]: ...
+
+    def projection(self, touchpoint_type: str) -> tuple[tuple[str, bool], ...]:
+        """The fields that are needed behind ingest: path, and whether it is an instant."""
+        ...
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """A touchpoint, its strongest identifier, and the weaker references on it."""
+
+    touchpoint: Touchpoint
+    to: Token
+    references: list[Token]
+
+
+Projector = tuple[tuple[str, str, tuple[str, ...], bool], ...]
+"""For each field: its path, the path's first part, the others, and whether it is an instant."""
+
+
+class Reader:
+    """Reads the records of a source for one journey map."""
+
+    def __init__(self, plan: Plan, tokens: Tokens, max_bytes: int) -> None:
+        self._ranks = ranks(plan.kinds)
+        self._references = frozenset(name for name, kind in plan.kinds.items() if kind.kind == "reference")
+        self._identify = tokens.identify
+        self._max_bytes = max_bytes
+        # any number of types may come by; most of them project the same few fields
+        self._projector: Callable[[str], Projector] = lru_cache(_PROJECTED_TYPES)(
+            lambda touchpoint_type: _compile(plan.projection(touchpoint_type))
+        )
+
+    def read(self, record: Record) -> Read:
+        """Raises RefusedError."""
+        headers, value = record.headers, record.value or b""
+        if len(value) > self._max_bytes:
+            raise _oversized(len(value), self._max_bytes)
+        if headers:
+            value = structured(headers, value)
+        if not value:
+            raise RefusedError(ErrorCode.MALFORMED_JSON, "", "the record is empty; write one event as JSON")
+        parts = read_event(value)
+        time = micros(parts.time)
+        if not 0 <= time <= record.timestamp * 1000 + DAY:
+            raise _impossible(parts.time, record.timestamp * 1000)
+        return self._attribute(parts, time)
+
+    def _attribute(self, parts: Parts, time: Micros) -> Read:
+        identities: dict[str, str] = {}
+        references: list[Token] = []
+        strongest, to = -1, ""
+        for kind, given in parts.identities.items():
+            if given is None:
+                continue
+            token, value = self._identify(kind, given)
+            if not value:
+                continue
+            identities[kind] = value
+            rank = self._ranks.get(kind, -1)
+            if rank > strongest:
+                strongest, to = rank, token
+            if kind in self._references:
+                references.append(token)
+        if not to:
+            raise _no_identity(parts.identities, self._ranks)
+        if to in references:
+            references.remove(to)
+        return Read(self._touchpoint(parts, time, identities), to, references)
+
+    def _touchpoint(self, parts: Parts, time: Micros, identities: dict[str, str]) -> Touchpoint:
+        data = _decode(parts.data)
+        content = _canonical((parts.type, time, identities, parts.subject, parts.outcome, data))
+        return Touchpoint(
+            time,
+            _sortable(parts.sequence) if parts.sequence else "",
+            parts.source,
+            parts.id,
+            parts.type,
+            blake2b(content, digest_size=8).digest(),
+            _project(self._projector(parts.type), parts, identities, data),
+            identities,
+            parts.subject,
+            parts.outcome,
+            bytes(parts.data),
+        )
+
+
+def _compile(projection: tuple[tuple[str, bool], ...]) -> Projector:
+    split = [(path, path.split("."), is_instant) for path, is_instant in projection]
+    return tuple((path, keys[0], tuple(keys[1:]), is_instant) for path, keys, is_instant in split)
+
+
+def _project(projector: Projector, parts: Parts, identities: dict[str, str], data: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for path, root, keys, is_instant in projector:
+        value: Any
+        if root == "data":
+            value = data
+            for key in keys:
+                value = value.get(key) if type(value) is dict else None
+        elif root == "identities":
+            value = identities.get(keys[0])
+        else:
+            value = parts.subject if root == "subject" else parts.outcome
+        if value is None:
+            continue
+        if is_instant:
+            fields[path] = _instant(path, value)
+        elif type(value) in _SCALARS:
+            fields[path] = value
+    return fields
+
+
+def _instant(path: str, value: Any) -> Micros:
+    try:
+        return parse_instant(value)
+    except (TypeError, ValueError):
+        shown = msgspec.json.encode(value).decode()[:60]
+        raise RefusedError(
+            ErrorCode.INVALID_VALUE,
+            path,
+            f"{path} is {shown}; a promise is due then, so it has to be {INSTANT}",
+        ) from None
+
+
+def _sortable(sequence: str) -> str:
+    """Numbers in the order of numbers; the plain order of strings would put 10 before 9."""
+    return sequence.zfill(_SEQUENCE_DIGITS) if sequence.isascii() and sequence.isdigit() else sequence
+
+
+def _oversized(size: int, limit: int) -> RefusedError:
+    return RefusedError(
+        ErrorCode.OVERSIZED,
+        "",
+        f"the record has {size} bytes and may have {limit}; send a link to what is large, or raise "
+        "max_touchpoint_bytes",
+    )
+
+
+def _impossible(time: datetime, recorded: Micros) -> RefusedError:
+    if time < EPOCH:
+        why = "before 1970; a clock or a unit is wrong"
+    else:
+        why = (
+            f"more than a day after the record was written, {moment(recorded).isoformat()}; a clock is wrong"
+        )
+    return RefusedError(ErrorCode.IMPOSSIBLE_TIME, "time", f"time is {time.isoformat()}, {why}")
+
+
+def _no_identity(given: Mapping[str, str | None], known: Mapping[str, int]) -> RefusedError:
+    wrong = [f"{kind} is {'blank' if kind in known else 'no identifier of the map'}" for kind in given]
+    strongest_first = ", ".join(reversed(list(known)))
+    message = f"{', '.join(wrong) or 'identities is empty'}; give one of {strongest_first}"
+    return RefusedError(ErrorCode.NO_IDENTITY, "identities", message)

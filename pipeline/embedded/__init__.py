@@ -1,0 +1,1 @@
+"""The real services as child processes: Apache Kafka, and ClickHouse (chDB) behind its native protocol."""

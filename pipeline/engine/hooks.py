@@ -1,0 +1,51 @@
+"""What can be observed of the engine: callbacks per batch, never per record.
+
+All methods are called from the unit's thread or the event loop and must be quick and thread-safe; the
+defaults do nothing, so a subclass overrides what it exports. `stage`, `topic` and `partition` are safe as
+metric labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PartitionState:
+    """One partition of one stage or sink, as it stands. Offsets; `lag` is in records, at the last fetch."""
+
+    stage: str
+    topic: str
+    partition: int
+    ready: bool
+    position: int
+    stable_end: int
+
+    @property
+    def lag(self) -> int:
+        return max(0, self.stable_end - self.position)
+
+
+class Hooks:
+    """Override what you want to know."""
+
+    def on_batch(self, stage: str, topic: str, partition: int, records: int, seconds: float) -> None:
+        """A batch of `records` was processed and committed (or written); `seconds` in all."""
+
+    def on_commit(self, stage: str, topic: str, partition: int, seconds: float) -> None:
+        """A transaction was committed; `seconds` from flush to the broker's answer."""
+
+    def on_abort(self, stage: str, topic: str, partition: int) -> None:
+        """A transaction was aborted, its batch will be tried again."""
+
+    def on_fence(self, stage: str, topic: str, partition: int) -> None:
+        """The unit's producer was fenced, or its transaction timed out."""
+
+    def on_gap(self, stage: str, topic: str, partition: int) -> None:
+        """A batch began after the unit's position: it seeks back."""
+
+    def on_recovery(self, stage: str, topic: str, partition: int, offset: int, end: int) -> None:
+        """Recovery has read the changelog up to `offset` of `end`; equal when done."""
+
+    def on_state(self, stage: str, topic: str, partition: int, keys: int, size: int) -> None:
+        """The store holds `keys` values of `size` bytes (keys included)."""

@@ -1,0 +1,233 @@
+"""The building blocks of a worker, and the life of its process.
+
+In: an EngineConfig, stages and sinks. Out: a process that works on its share of the partitions until a
+signal or a failure ends it, and an exit code that says which. What always holds: an agent only awaits the
+work of its partition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+
+import faust
+import uvloop
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from mode import get_logger
+
+from pipeline.engine.clients import confluent_options, faust_options
+from pipeline.engine.config import EngineConfig
+from pipeline.engine.errors import EXIT_ABANDONED, EXIT_DRAINED, BrokerUnavailableError, EngineError
+from pipeline.engine.hooks import Hooks, PartitionState
+from pipeline.engine.logs import Logs
+from pipeline.engine.opening import Opener
+from pipeline.engine.partitions import Partitions, Work
+from pipeline.engine.sink import SinkFactory, SinkSpec, SinkWork, SinkWriter
+from pipeline.engine.stage import StageFactory
+from pipeline.engine.stage_work import StageWork
+from pipeline.engine.transport import Batch, Transport
+from pipeline.engine.unit import StageSpec
+
+log = get_logger(__name__)
+
+_STOP_SECONDS = 10.0
+"""For leaving the group and closing clients, after the batches are done."""
+
+
+class EngineApp(faust.App):  # type: ignore[misc]
+    """A Faust app on the record-batch transport. Made by `build_app`."""
+
+    def attach(self, config: EngineConfig, hooks: Hooks) -> None:
+        self.engine, self.hooks = config, hooks
+        self.stages: dict[str, StageSpec] = {}
+        self.sinks: dict[str, SinkSpec] = {}
+        self.partitions = Partitions(config, hooks, self._new_work, self.fail)
+        self.failure: EngineError | None = None
+        self.ending = asyncio.Event()
+        self._logs: Logs | None = None
+        self._writers: dict[str, SinkWriter] = {}
+        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="unit")
+
+    def fail(self, error: EngineError) -> None:
+        """Stop the worker; the first error says why."""
+        if self.failure is None:
+            self.failure = error
+        self.ending.set()
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_consumer(self) -> Any:
+        consumer = super()._new_consumer()
+        consumer.owner, self.partitions.reader = self.partitions, consumer
+        return consumer
+
+    def _new_work(self, tp: TP) -> Work:
+        if self._logs is None:
+            self._logs = Logs(confluent_options(self.engine.bootstrap, self.engine.options))
+        sink = self.sinks.get(tp.topic)
+        if sink is not None:
+            return SinkWork(sink, tp, self._writer(sink), self._logs, self._pool)
+        opener = Opener(self.engine, self._logs, self.hooks)
+        return StageWork(self.stages[tp.topic], tp, opener, self._pool, self.consumer.acknowledge)
+
+    def _writer(self, sink: SinkSpec) -> SinkWriter:
+        if sink.name not in self._writers:
+            self._writers[sink.name] = SinkWriter(
+                sink, self.engine, self.hooks, self.consumer.acknowledge, self.fail
+            )
+        return self._writers[sink.name]
+
+    async def leave(self) -> bool:
+        """Commit offsets, leave the group, close the clients; returns whether that could be done in time."""
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.stop()
+                await self.partitions.close()
+                for writer in self._writers.values():
+                    await writer.close()
+        except TimeoutError:
+            return False
+        self._pool.shutdown(wait=False)
+        return True
+
+
+def build_app(config: EngineConfig, hooks: Hooks | None = None) -> EngineApp:
+    """A fresh app on the engine's transport; nothing is started, nothing is connected."""
+    config.data.mkdir(parents=True, exist_ok=True)
+    app = EngineApp(
+        config.app,
+        **faust_options(config.bootstrap, config.options),
+        datadir=config.data,
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        broker_session_timeout=config.session_timeout,
+        broker_heartbeat_interval=config.heartbeat,
+        broker_rebalance_timeout=max(60.0, 2 * config.drain),
+        broker_commit_interval=1.0,
+        broker_max_poll_records=config.batch_records,
+        consumer_max_fetch_size=config.batch_bytes,
+        stream_buffer_maxsize=2,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,  # parking waits instead, with a deadline
+    )
+    app.attach(config, hooks or Hooks())
+    return app
+
+
+def create_stage(app: EngineApp, name: str, topic: str, changelog: str, factory: StageFactory) -> None:
+    """Register the stage `name` over one input topic, exactly once.
+
+    `changelog` is a compacted topic with as many partitions as `topic`. `factory(partition, store)` is
+    called in the unit's thread after its state is recovered, and again whenever a transaction failed.
+    """
+    app.stages[topic] = StageSpec(name, topic, changelog, factory)
+    _register(app, name, topic)
+
+
+def create_sink(app: EngineApp, name: str, topics: Sequence[str], factory: SinkFactory) -> None:
+    """Register an at-least-once sink over `topics`; `factory()` is called in the sink's thread."""
+    spec = SinkSpec(name, tuple(topics), factory)
+    for topic in topics:
+        app.sinks[topic] = spec
+        _register(app, name, topic)
+
+
+def _register(app: EngineApp, name: str, topic: str) -> None:
+    async def work(stream: Any) -> None:
+        async for batch in stream:
+            await app.partitions.take(batch)
+
+    # acks off: Faust acknowledges in a `finally`, also what failed; here a commit acknowledges
+    channel = app.topic(topic, key_serializer="raw", value_serializer="raw", acks=False)
+    app.agent(channel, name=f"{name}:{topic}", isolated_partitions=True)(work)
+
+
+def partition_states(app: EngineApp) -> list[PartitionState]:
+    """Every partition that this worker holds, for /readyz and the lag metrics. Thread-safe."""
+    return app.partitions.states()
+
+
+def run_worker(app: EngineApp) -> int:
+    """Run until SIGTERM, SIGINT or a failure; returns one of the exit codes of `errors`, having logged the
+    reason.
+
+    A second signal, or batches that outlive `drain`, abandon what is under way: the process then ends here,
+    because a thread that does not return cannot be joined.
+    """
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    with asyncio.Runner() as runner:
+        return runner.run(_live(app))
+
+
+async def _live(app: EngineApp) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, app)
+    starting = asyncio.create_task(_start(app))
+    quiet = asyncio.create_task(_say_quiet(app))
+    crashed = asyncio.create_task(_watch(app))
+    await app.ending.wait()
+    if app.failure is not None:
+        log.critical("%s", app.failure)
+    for task in (quiet, crashed):
+        task.cancel()
+    drained = await app.partitions.drain()
+    left = await app.leave()
+    starting.cancel()
+    code = EXIT_DRAINED if drained else EXIT_ABANDONED
+    if app.failure is not None:
+        code = app.failure.exit_code
+    if not (drained and left):
+        _exit_now(code)
+    return code
+
+
+async def _start(app: EngineApp) -> None:
+    try:
+        await app.start()
+    except KafkaError as error:
+        app.fail(
+            BrokerUnavailableError(
+                f"Kafka at {app.engine.bootstrap} can't be used ({error}); start it, or correct the address "
+                "and the security options"
+            )
+        )
+
+
+async def _watch(app: EngineApp) -> None:
+    """Faust crashed: a defect, or a fatal answer of the group coordinator."""
+    await app._crashed.wait()  # noqa: SLF001 - a service has no other way to say it
+    app.fail(EngineError(f"The worker's Kafka consumer crashed ({app.crash_reason!r}); see the log above"))
+
+
+async def _say_quiet(app: EngineApp) -> None:
+    while True:
+        await asyncio.sleep(app.engine.quiet_interval)
+        app.partitions.say_quiet()
+
+
+def _on_signal(app: EngineApp) -> None:
+    if app.ending.is_set():
+        _exit_now(EXIT_ABANDONED)
+    log.info("stopping: batches under way are finished first")
+    app.ending.set()
+
+
+def _exit_now(code: int) -> NoReturn:
+    """End the process although a thread is at work; what it does is not committed and will be read again."""
+    log.warning("the worker ends without waiting for what is still under way")
+    logging.shutdown()
+    os._exit(code)
+
+
+__all__ = ["Batch", "EngineApp", "build_app", "create_sink", "create_stage", "partition_states", "run_worker"]

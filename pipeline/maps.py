@@ -1,0 +1,61 @@
+"""The journey map on disk: read, validated, and refused with every problem named by line, field and remedy.
+
+In: a YAML file. Out: a `JourneyMap`, or a `MapError`. The contract itself is `schemas.journey_map`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.documents import DocumentError, StandIn, load
+from schemas.journey_map import JourneyMap
+
+_STAND_INS = (
+    StandIn(("version",), 1),
+    StandIn(("name",), "unnamed"),
+    StandIn(("title",)),
+    StandIn(("identifiers", "*"), {"kind": "reference", "strength": 1}),
+    StandIn(("touchpoints", "*"), {"owner": "nobody"}),
+    *(
+        StandIn(("journeys", "*", "stages", "*", name))
+        for name in ("visits", "expected", "severity", "title")
+    ),
+    StandIn(("journeys", "*", "stages", "*", "owner"), "nobody"),
+    StandIn(("journeys", "*", "stages", "*")),
+    *(StandIn(("journeys", "*", "promises", "*", name)) for name in ("kind", "at_risk", "severity", "title")),
+    StandIn(("journeys", "*", "promises", "*", "due"), {"within": "1h"}),
+    StandIn(("journeys", "*", "promises", "*", "owed_by"), "nobody"),
+    StandIn(("journeys", "*", "promises", "*")),
+    StandIn(("journeys", "*", "key"), "subject"),
+    StandIn(("journeys", "*", "end")),
+    StandIn(("journeys", "*", "title")),
+    StandIn(("journeys", "*")),
+)
+
+
+class MapError(DocumentError):
+    """A journey map that can't be used; `problems` has all that is wrong with it."""
+
+
+def load_map(path: Path) -> JourneyMap:
+    """Read and validate a journey map. Raises MapError with every problem of the file."""
+    try:
+        return load(path, JourneyMap, _STAND_INS)[0]
+    except DocumentError as error:
+        raise MapError(error.problems) from None
+
+
+def validate_map_report(path: Path) -> tuple[list[str], int]:
+    """What `throughline validate` says of a map, line by line, and its exit status: 0 valid, 2 not."""
+    try:
+        loaded = load_map(path)
+    except MapError as error:
+        return [str(problem) for problem in error.problems], error.exit_code
+    journeys = loaded.journeys.values()
+    counts = {
+        "touchpoint types": len(loaded.touchpoints),
+        "journeys": len(journeys),
+        "promises": sum(len(journey.promises) for journey in journeys),
+        "stages": sum(len(journey.stages) for journey in journeys),
+    }
+    return [f"{path}: valid. " + ", ".join(f"{n} {what}" for what, n in counts.items()) + "."], 0

@@ -1,0 +1,1 @@
+"""Operating a pipeline from outside: feeding its sources, waiting until it has caught up, its dead letters."""

@@ -1,0 +1,146 @@
+"""Whether a pipeline has worked off everything it was given, seen from outside.
+
+Every stage commits its outputs together with its input position, so work in flight always shows as a record that
+some stage has not read. When no stage has an unread committed record, and none has appeared between two looks, the
+pipeline is at rest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from pipeline.errors import ThroughlineError
+from pipeline.topology import Topology
+
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Lag:
+    """One input partition of a stage: next offset to read, end of what is committed, records in between at most."""
+
+    topic: str
+    partition: int
+    position: int
+    end: int
+
+    @property
+    def records(self) -> int:
+        return max(0, self.end - self.position)
+
+
+class NotCaughtUpError(ThroughlineError):
+    """The pipeline did not come to rest in time."""
+
+    exit_code = 1
+
+
+class Watcher:
+    """Looks at the lag of every stage of one pipeline. Close it when done."""
+
+    def __init__(self, options: Mapping[str, str], topology: Topology) -> None:
+        self._partitions = _inputs(topology)
+        self._admin = AdminClient(dict(options))
+        self._reader = Consumer(
+            {
+                **options,
+                "group.id": topology.app,
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+            }
+        )
+
+    def lags(self) -> list[Lag]:
+        """The lag of every input partition; transaction markers may still count as one record each."""
+        ends = self._ends()
+        committed = self._reader.committed(list(self._partitions), timeout=_TIMEOUT)
+        return [
+            Lag(each.topic, each.partition, max(each.offset, 0), ends[(each.topic, each.partition)])
+            for each in committed
+        ]
+
+    def at_rest(self) -> bool:
+        """No stage has an unread committed record, and none appeared while looking."""
+        before = self.lags()
+        if any(self._unread(lag) for lag in before if lag.records):
+            return False
+        return {(lag.topic, lag.partition): lag.end for lag in before} == self._ends()
+
+    def wait(
+        self, limit: float, look: Callable[[list[Lag]], None] = lambda _: None, every: float = 0.5
+    ) -> None:
+        """Wait until the pipeline is at rest on two looks in a row; `look` sees the lags of each.
+
+        Raises NotCaughtUpError after `limit` seconds.
+        """
+        end, calm = time.monotonic() + limit, 0
+        while calm < 2:
+            lags = self.lags()
+            if time.monotonic() > end:
+                raise NotCaughtUpError(_behind(lags, limit))
+            look(lags)
+            calm = calm + 1 if self.at_rest() else 0
+            time.sleep(every)
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _ends(self) -> dict[tuple[str, int], int]:
+        wanted = {
+            TopicPartition(each.topic, each.partition): OffsetSpec.latest() for each in self._partitions
+        }
+        found = self._admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT
+        )
+        return {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
+
+    def _unread(self, lag: Lag) -> bool:
+        """Whether a record, and not only transaction markers, lies between the position and the end."""
+        if lag.records > 1000:
+            return True
+        self._reader.assign([TopicPartition(lag.topic, lag.partition, lag.position)])
+        try:
+            deadline = time.monotonic() + _TIMEOUT
+            while time.monotonic() < deadline:
+                message = self._reader.poll(0.2)
+                if message is None:
+                    continue
+                error = message.error()
+                if error is None:
+                    return True
+                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the constant's public name
+                    return False
+            return True
+        finally:
+            self._reader.unassign()
+
+
+def _behind(lags: list[Lag], limit: float) -> str:
+    worst = max(lags, key=lambda lag: lag.records)
+    return (
+        f"the pipeline has not caught up after {limit:.0f} s: {sum(lag.records for lag in lags)} records are unread, "
+        f"most of them ({worst.records}) in {worst.topic}/{worst.partition}; look at the workers' logs"
+    )
+
+
+def _inputs(topology: Topology) -> list[TopicPartition]:
+    many: Iterable[str] = (
+        topology.identity,
+        topology.journeys,
+        topology.enriched,
+        topology.findings,
+        topology.state,
+        topology.buckets,
+    )
+    return [
+        *(TopicPartition(t, p) for t in topology.sources for p in range(topology.source_partitions)),
+        TopicPartition(topology.dead_letter, 0),
+        *(TopicPartition(t, p) for t in many for p in range(topology.partitions)),
+    ]

@@ -1,0 +1,130 @@
+"""The dead-letter topic as an operator sees it: list what was refused, look at one, send it again.
+
+A letter is named by its offset on the dead-letter topic. Sending it again puts its bytes (or corrected ones) on the topic
+that it came from; a touchpoint that was accepted before is recognised by its source and id, so that sending a letter twice
+takes effect once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+from pipeline.core.dead_letters import decode_headers, original_headers
+from pipeline.errors import ThroughlineError
+from pipeline.topology import Topology
+from schemas.dead_letter import DeadLetter
+
+REPLAYED_FROM = "throughline-replayed-from"
+_TIMEOUT = 10.0
+
+
+class DeadLetterError(ThroughlineError):
+    """A dead letter that is not there, or that could not be sent again."""
+
+
+@dataclass(frozen=True)
+class StoredLetter:
+    """A dead letter with its reasons (`letter`) and its original key, value and headers."""
+
+    offset: int
+    letter: DeadLetter
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def read_letters(options: Mapping[str, str], topology: Topology) -> Iterator[StoredLetter]:
+    """Every dead letter on the topic now, oldest first. Raises DeadLetterError when the topic can't be read."""
+    reader = _reader(options)
+    try:
+        tp = TopicPartition(topology.dead_letter, 0)
+        first, end = reader.get_watermark_offsets(tp, timeout=_TIMEOUT)
+        reader.assign([TopicPartition(topology.dead_letter, 0, first)])
+        while first < end:
+            message = reader.poll(_TIMEOUT)
+            if message is None:
+                raise DeadLetterError(
+                    f"{topology.dead_letter} did not answer within {_TIMEOUT:.0f} s; is the broker up?"
+                )
+            error = message.error()
+            if error is None:
+                yield _stored(message)
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the constant's public name
+                return
+            else:
+                raise DeadLetterError(f"{topology.dead_letter}: {error.str()}")
+    finally:
+        reader.close()
+
+
+def find_letter(options: Mapping[str, str], topology: Topology, offset: int) -> StoredLetter:
+    """The letter at `offset`. Raises DeadLetterError when there is none."""
+    for stored in read_letters(options, topology):
+        if stored.offset == offset:
+            return stored
+    raise DeadLetterError(f"there is no dead letter {offset}; `throughline dlq list` shows those there are")
+
+
+def send_again(
+    options: Mapping[str, str],
+    topology: Topology,
+    letters: list[StoredLetter],
+    corrected: bytes | None = None,
+) -> int:
+    """Put letters back on the topics that they came from, with `corrected` bytes if given; returns how many."""
+    known = set(topology.sources)
+    producer = Producer({**options, "enable.idempotence": True, "message.max.bytes": 11 * 1024 * 1024})
+    problems: list[str] = []
+
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            problems.append(error.str())
+
+    for stored in letters:
+        origin = stored.letter.topic
+        if origin not in known:
+            raise DeadLetterError(
+                f"dead letter {stored.offset} came from {origin}, which is no source of this pipeline; "
+                "internal records are not sent again"
+            )
+        headers = [*stored.headers, (REPLAYED_FROM, f"{topology.dead_letter}/0/{stored.offset}".encode())]
+        producer.produce(
+            origin,
+            stored.value if corrected is None else corrected,
+            stored.key,
+            headers=headers,
+            on_delivery=delivered,
+        )
+    left = producer.flush(30.0)
+    if problems or left:
+        raise DeadLetterError(
+            f"not everything was delivered: {problems[0] if problems else f'{left} records left'}"
+        )
+    return len(letters)
+
+
+def _reader(options: Mapping[str, str]) -> Consumer:
+    return Consumer(
+        {
+            **options,
+            "group.id": f"dead-letters-{time.time_ns()}",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.message.max.bytes": 12 * 1024 * 1024,
+        }
+    )
+
+
+def _stored(message: Message) -> StoredLetter:
+    headers = message.headers() or []
+    offset = message.offset() or 0
+    try:
+        letter = decode_headers(headers)
+    except ValueError as error:
+        raise DeadLetterError(f"record {offset} of the dead-letter topic is none of ours: {error}") from error
+    return StoredLetter(offset, letter, message.key(), message.value() or b"", original_headers(headers))

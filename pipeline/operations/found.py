@@ -1,0 +1,29 @@
+"""What a pipeline has found, read from its warehouse, in the form that the simulator's truth is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.operations.dead_letters import StoredLetter
+from pipeline.simulate.compare import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.truth import fingerprint
+from pipeline.warehouse.client import Warehouse
+
+_TOUCHPOINTS = "SELECT source, id, toString(person_id), mapped FROM touchpoints_resolved"
+_PROMISES = """
+SELECT rule, journey_key, status, made_at, due_at, met_at FROM promises FINAL WHERE status != 'withdrawn'"""
+_STALLS = """
+SELECT stage, journey_key, status, entered_at, since, left_at FROM stalls FINAL WHERE status != 'withdrawn'"""
+_DUPLICATES = "SELECT sum(count) FROM stage_counts FINAL WHERE name IN ('duplicates', 'reunited')"
+
+
+def found_in(warehouse: Warehouse, letters: Iterable[StoredLetter]) -> Found:
+    """Everything that `compare` asks for; `letters` come from the topic, for the warehouse keeps only their beginning."""
+    ((duplicates,),) = warehouse.query(_DUPLICATES)
+    return Found(
+        touchpoints=[FoundTouchpoint(*row) for row in warehouse.query(_TOUCHPOINTS)],
+        promises=[FoundPromise(*row) for row in warehouse.query(_PROMISES)],
+        stalls=[FoundStall(*row) for row in warehouse.query(_STALLS)],
+        dead_letters=[FoundDeadLetter(each.letter.code, fingerprint(each.value)) for each in letters],
+        duplicates=int(duplicates),
+    )

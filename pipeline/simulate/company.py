@@ -1,0 +1,62 @@
+"""The simulated company: an electronics retailer with home delivery and service, as its stories need it.
+
+The limits are those of `examples/company/map.yaml`.
+"""
+
+from __future__ import annotations
+
+from pipeline.core.instants import DAY, MINUTE
+
+HOUR = 60 * MINUTE
+
+SOURCES = {
+    "marketing": "/campaigns",
+    "sales": "/shop",
+    "fulfilment": "/warehouse",
+    "service": "/help-desk",
+    "survey": "/surveys",
+    "billing": "/ledger",
+    "product": "/devices",
+    "partner": "/carrier",
+    "social": "/listening",
+}
+"""The CloudEvents source of each domain's system."""
+
+# promises that follow from a rule
+CONFIRMATION_WITHIN = 1 * HOUR
+DISPATCH_WITHIN = 48 * HOUR
+INVOICE_WITHIN = 24 * HOUR
+FIRST_RESPONSE_WITHIN = 4 * HOUR
+URGENT_RESOLUTION_WITHIN = 48 * HOUR
+REFUND_WITHIN = 5 * DAY
+ACTIVATION_WITHIN = 24 * HOUR
+SOCIAL_ANSWER_WITHIN = 6 * HOUR
+DETRACTOR_CALL_WITHIN = 48 * HOUR
+
+# stages
+AWAITING_PAYMENT_LIMIT = 12 * HOUR
+PICKING_LIMIT = 36 * HOUR
+IN_TRANSIT_LIMIT = 4 * DAY
+AT_DEPOT_LIMIT = 2 * DAY
+WAITING_FOR_AGENT_LIMIT = 8 * HOUR
+INSPECTION_LIMIT = 3 * DAY
+AWAITING_INSTALLATION_LIMIT = 10 * DAY
+SETUP_LIMIT = 2 * DAY
+
+PRODUCTS = (
+    ("washing machine", 549.0),
+    ("dishwasher", 479.0),
+    ("television", 799.0),
+    ("laptop", 1099.0),
+    ("headphones", 149.0),
+    ("coffee machine", 329.0),
+    ("router", 119.0),
+    ("camera", 649.0),
+)
+CITIES = ("Leeds", "Utrecht", "Lyon", "Graz", "Porto", "Turin", "Aarhus", "Brno")
+CARRIERS = ("northpost", "swiftline", "parcelo")
+CAMPAIGNS = ("spring-upgrade", "weekend-voucher", "new-home", "trade-in")
+TOPICS = ("delivery", "invoice", "defect", "setup", "return")
+
+UNMAPPED_TYPES = ("sales.kiosk.touched", "service.robot.greeted", "product.firmware.flashed")
+"""Types that neither the map nor the catalogue names."""

@@ -1,0 +1,98 @@
+"""What the simulator put in: the lines of `truth.jsonl`, one JSON object each, told apart by `kind`.
+
+All lines hold as of the simulation's end, which the first line (`Run`) names. They come from the generator's
+own bookkeeping (`plans`), never from Throughline's core, so that the two can be held against each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+PromiseFate = Literal["made", "at_risk", "kept", "met_late", "broken", "cancelled"]
+"""What became of a promise; `met_late` was met after its due time, `broken` has not been met yet."""
+
+StallFate = Literal["opened", "resolved"]
+
+Arrival = Literal["prompt", "disordered", "late"]
+"""How a touchpoint came: in order, behind others but within the lateness bound, or beyond it."""
+
+
+class Run(msgspec.Struct, frozen=True, tag="run", tag_field="kind"):
+    """The first line: what was simulated."""
+
+    seed: int
+    customers: int
+    start: datetime
+    end: datetime
+
+
+class TouchpointTruth(msgspec.Struct, frozen=True, tag="touchpoint", tag_field="kind"):
+    """A valid touchpoint; `person` is the identifier that names its person, `copies` are its duplicates."""
+
+    source: str
+    id: str
+    type: str
+    person: str
+    mapped: bool
+    arrival: Arrival
+    copies: int
+
+
+class PromiseTruth(msgspec.Struct, frozen=True, tag="promise", tag_field="kind"):
+    """A promise that was made; `met_at` is absent from a cancelled one."""
+
+    rule: str
+    journey_type: str
+    journey_key: str
+    status: PromiseFate
+    made_at: datetime
+    due_at: datetime
+    met_at: datetime | None
+
+
+class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind"):
+    """A visit to a stage that outlasted its limit, at `since`."""
+
+    stage: str
+    journey_type: str
+    journey_key: str
+    status: StallFate
+    entered_at: datetime
+    since: datetime
+    left_at: datetime | None
+
+
+class DeadLetterTruth(msgspec.Struct, frozen=True, tag="dead_letter", tag_field="kind"):
+    """A bad record: the code that it must be refused with, and which one it is (see `fingerprint`)."""
+
+    code: str
+    domain: str
+    fingerprint: str
+
+
+Truth = Run | TouchpointTruth | PromiseTruth | StallTruth | DeadLetterTruth
+
+
+def fingerprint(value: bytes | None) -> str:
+    """Names a bad record by its bytes, for it may have no id."""
+    return blake2b(value or b"", digest_size=16).hexdigest()
+
+
+def write_truth(path: Path, truth: Iterable[Truth]) -> None:
+    """Write `truth.jsonl`; raises OSError."""
+    encode = msgspec.json.Encoder().encode
+    with path.open("wb") as file:
+        file.writelines(encode(line) + b"\n" for line in truth)
+
+
+def read_truth(path: Path) -> Iterator[Truth]:
+    """Read what `write_truth` wrote; raises OSError, and msgspec.DecodeError for any other line."""
+    decode = msgspec.json.Decoder(Truth).decode
+    with path.open("rb") as file:
+        yield from map(decode, file)

@@ -1,0 +1,108 @@
+"""Every topic of a pipeline, in one place: name, partitions, retention, cleanup. Nothing else spells a topic's name.
+
+A pipeline has a namespace: the live one has none, a replay's is its name. All its topics, its consumer group, its
+transactional ids and its database carry the namespace, so that pipelines never meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.engine.topics import TopicSpec
+from schemas.base import DOMAINS
+
+__all__ = ["DOMAINS", "Topology"]
+
+_DAY_MS = 24 * 3600 * 1000
+_WEEK = {"retention.ms": str(7 * _DAY_MS)}
+_FOREVER = {"retention.ms": "-1"}
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The names and shapes of a pipeline's topics.
+
+    `source_partitions` of each touchpoints.<domain>, `partitions` of every topic behind ingest.
+    """
+
+    namespace: str = ""
+    partitions: int = 4
+    source_partitions: int = 1
+    replication: int = 1
+    domains: tuple[str, ...] = DOMAINS
+
+    def _name(self, name: str) -> str:
+        return f"{self.namespace}.{name}" if self.namespace else name
+
+    @property
+    def app(self) -> str:
+        return self._name("throughline") if self.namespace else "throughline"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(self.source(domain) for domain in self.domains)
+
+    def source(self, domain: str) -> str:
+        return self._name(f"touchpoints.{domain}")
+
+    @property
+    def dead_letter(self) -> str:
+        return self._name("touchpoints.dead-letter")
+
+    @property
+    def identity(self) -> str:
+        return self._name("identity.touchpoints")
+
+    @property
+    def journeys(self) -> str:
+        return self._name("journeys.touchpoints")
+
+    @property
+    def enriched(self) -> str:
+        return self._name("journeys.enriched")
+
+    @property
+    def findings(self) -> str:
+        return self._name("journeys.findings")
+
+    @property
+    def state(self) -> str:
+        return self._name("journeys.state")
+
+    @property
+    def buckets(self) -> str:
+        return self._name("warehouse.buckets")
+
+    def changelog(self, stage: str, topic: str) -> str:
+        """The changelog of a stage over one input topic; partition p belongs to input partition p."""
+        bare = topic.removeprefix(f"{self.namespace}.") if self.namespace else topic
+        return self._name(f"{stage}.{bare}.changelog")
+
+    def specs(self) -> list[TopicSpec]:
+        """All topics, as they have to be before a worker starts."""
+        many = self.partitions
+
+        def spec(name: str, partitions: int, config: dict[str, str]) -> TopicSpec:
+            return TopicSpec(name, partitions, self.replication, config)
+
+        compact = {"cleanup.policy": "compact", "delete.retention.ms": str(7 * _DAY_MS)}
+        changelog = {**compact, "segment.ms": str(_DAY_MS), "min.cleanable.dirty.ratio": "0.3"}
+        # room for a record at the source's limit plus its headers, so that an oversized one still fits here
+        letter = {**_FOREVER, "max.message.bytes": str(12 * 1024 * 1024)}
+        source = {**_WEEK, "max.message.bytes": str(11 * 1024 * 1024)}
+        return [
+            *(spec(name, self.source_partitions, source) for name in self.sources),
+            spec(self.dead_letter, 1, letter),
+            spec(self.identity, many, _WEEK),
+            spec(self.journeys, many, _WEEK),
+            spec(self.enriched, many, _WEEK),
+            spec(self.findings, many, _WEEK),
+            spec(self.state, many, compact),
+            spec(self.buckets, many, _WEEK),
+            *(
+                spec(self.changelog("ingest", name), self.source_partitions, changelog)
+                for name in self.sources
+            ),
+            spec(self.changelog("identity", self.identity), many, changelog),
+            spec(self.changelog("journey", self.journeys), many, changelog),
+        ]

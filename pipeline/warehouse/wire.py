@@ -1,0 +1,129 @@
+"""The published JSON records, as the warehouse reads them.
+
+In: the value of a record on `journeys.enriched`, `journeys.findings` or `journeys.state`. Out: a struct with
+the fields of the contract in `schemas/`, instants as aware datetimes and persons as UUIDs. These are hops
+that we wrote ourselves, so msgspec is enough; a test holds the structs against the contracts, field by field.
+Tuples and gc=False keep the garbage collector, which costs more than the decoding, out of large batches.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw, Struct
+
+_NULL = Raw(b"null")
+
+
+class JourneyContext(Struct, frozen=True, gc=False):
+    """Less its type and key, which the row does not keep: msgspec skips them for a third of the cost."""
+
+    journey_id: str
+    stages: tuple[str, ...]
+    entered: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+class EnrichedTouchpoint(Struct, frozen=True, gc=False):
+    id: str
+    source: str
+    type: str
+    time: datetime
+    identities: dict[str, str]
+    person_id: UUID
+    identifier: str
+    domain: str
+    owner: str | None
+    mapped: bool
+    late: bool
+    subject: str | None = None
+    outcome: str | None = None
+    data: Raw = _NULL
+    journeys: tuple[JourneyContext, ...] = ()
+
+
+class PromiseDetail(Struct, frozen=True, gc=False):
+    made_at: datetime
+    made_by: str
+    due_at: datetime
+    at_risk_at: datetime
+    owed_by: str
+    kind: str = "deadline"
+    met_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    gap_hours: float | None = None
+
+
+class StallDetail(Struct, frozen=True, gc=False):
+    stage: str
+    entered_at: datetime
+    since: datetime
+    limit_seconds: float
+    limit_kind: str = "declared"
+    left_at: datetime | None = None
+
+
+class Finding(Struct, frozen=True, gc=False):
+    """What all findings share; `detail` is read by its type."""
+
+    type: str
+    finding_id: str
+    rule: str
+    revision: int
+    status: str
+    person_id: UUID
+    journey_id: str
+    journey_type: str
+    journey_key: str
+    opened_at: datetime
+    detected_at: datetime
+    evidence: tuple[str, ...]
+    owner: str
+    severity: str
+    detail: Raw
+
+
+class StageVisit(Struct, frozen=True, gc=False):
+    stage: str
+    entered_at: datetime
+
+
+class JourneyState(Struct, frozen=True, gc=False, tag_field="kind", tag="journey"):
+    journey_id: str
+    journey_type: str
+    journey_key: str
+    person_id: UUID
+    version: int
+    status: str
+    opened_at: datetime
+    last_at: datetime
+    touchpoints: int
+    stages: tuple[StageVisit, ...]
+    ended_at: datetime | None = None
+
+
+class PersonState(Struct, frozen=True, gc=False, tag_field="kind", tag="person"):
+    person_id: UUID
+    version: int
+    touchpoints: int
+    identifiers: tuple[str, ...]
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+
+class PersonOverride(Struct, frozen=True, gc=False, tag_field="kind", tag="override"):
+    born_person_id: UUID
+    identifier: str
+    person_id: UUID
+    version: int
+
+
+StateRecord = JourneyState | PersonState | PersonOverride
+
+decode_touchpoint = msgspec.json.Decoder(EnrichedTouchpoint).decode
+decode_finding = msgspec.json.Decoder(Finding).decode
+decode_promise = msgspec.json.Decoder(PromiseDetail).decode
+decode_stall = msgspec.json.Decoder(StallDetail).decode
+decode_state = msgspec.json.Decoder(StateRecord).decode

@@ -1,0 +1,308 @@
+"""The journey map: the YAML file in which a team says what customers are promised and where they may wait.
+
+`throughline validate MAP` checks a file against these models and names the line, the field and the remedy of
+whatever is wrong. Everything that refers to another part of the map is checked here too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+from schemas.base import DOMAINS, Contract, InconsistentError, Name, Place, Scalar, TypeName
+
+Problem = tuple[Place, str]
+
+_UNITS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_LONGEST = 36500 * 86400.0
+_DURATION = re.compile(r"^\s*(?:\d+(?:\.\d+)?\s*(?:ms|s|m|h|d|w)\s*)+$")
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)")
+
+
+def parse_duration(text: object) -> timedelta:
+    """`90m`, `24h`, `14d`, `1d 12h`: number and unit (ms, s, m, h, d, w), as often as needed.
+
+    Raises ValueError for anything else; a bare number is refused because its unit is a guess.
+    """
+    if isinstance(text, timedelta):
+        return text
+    if not isinstance(text, str) or not _DURATION.match(text):
+        raise ValueError(f"write a duration as number and unit, such as 30m, 24h or 14d, not {text!r}")
+    seconds = sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(text))
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError(f"a duration is longer than zero and at most 36500d, not {text!r}")
+    return timedelta(seconds=seconds)
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+FieldPath = Annotated[
+    str, StringConstraints(pattern=r"^(data|identities)(\.[A-Za-z0-9_\-]+)+$|^(subject|outcome)$")
+]
+"""A field of a touchpoint: `data.<name>` (more dots go deeper), `identities.<kind>`, `subject`, `outcome`."""
+
+
+def _data_only(path: str) -> str:
+    if not path.startswith("data."):
+        raise ValueError(f"a due time is read from the touchpoint's data: write data.<name>, not {path!r}")
+    return path
+
+
+class Trigger(Contract):
+    """A touchpoint type, and optionally what its fields must equal: one value, or any of a list."""
+
+    type: TypeName
+    where: dict[FieldPath, Scalar | list[Scalar]] = Field(default_factory=dict)
+
+
+def _as_triggers(value: Any) -> Any:
+    if isinstance(value, str | dict):
+        value = [value]
+    if isinstance(value, list):
+        return [{"type": item} if isinstance(item, str) else item for item in value]
+    return value
+
+
+Triggers = Annotated[list[Trigger], BeforeValidator(_as_triggers)]
+"""One trigger or a list of them; a plain string is a type without conditions."""
+
+
+class IdentifierKind(Contract):
+    """How one kind of identifier is treated.
+
+    A `reference` (order, parcel, ticket) is owned by one person and never joins two; a `personal` kind names
+    the person. An event is attributed by its strongest identifier: personal before reference, then by
+    `strength`.
+    """
+
+    kind: Literal["personal", "reference"]
+    strength: int = Field(ge=1, le=1000)
+    case_sensitive: bool = True
+
+
+class TouchpointType(Contract):
+    """A touchpoint type that the company uses, its owner team and its class."""
+
+    owner: Annotated[str, StringConstraints(min_length=1)]
+    touch: Literal["front_line", "supporting", "indirect"] = "front_line"
+    title: str | None = None
+
+
+class DueField(Contract):
+    """The due time is a field of the making touchpoint's data: an RFC 3339 instant."""
+
+    field: Annotated[FieldPath, AfterValidator(_data_only)]
+
+
+class DueWithin(Contract):
+    """The due time is the making touchpoint's time plus a duration."""
+
+    within: Duration
+
+
+def _due_form(value: Any) -> str | None:
+    if isinstance(value, DueField | DueWithin):
+        return "field" if isinstance(value, DueField) else "within"
+    if isinstance(value, dict) and len(forms := {"field", "within"} & value.keys()) == 1:
+        return str(forms.pop())
+    return None
+
+
+Due = Annotated[
+    Annotated[DueField, Tag("field")] | Annotated[DueWithin, Tag("within")],
+    Discriminator(
+        _due_form,
+        custom_error_type="due_form",
+        custom_error_message="a due time is `field: data.<name>` or `within: <duration>`; write one of them",
+    ),
+]
+
+
+class Promise(Contract):
+    """A deadline promise: each touchpoint of `made_by` makes one, in the journey that it belongs to.
+
+    The first touchpoint of `met_by` in that journey meets it, whether before or after the making; at or
+    before `due` it is kept, later it is broken. A touchpoint of `cancelled_by` that comes first, and not
+    after `due`, cancels it. `at_risk` is the share of the way from made to due at which it is at risk.
+    """
+
+    kind: Literal["deadline"] = "deadline"
+    made_by: Triggers
+    due: Due
+    met_by: Triggers
+    cancelled_by: Triggers = Field(default_factory=list)
+    owed_by: Annotated[str, StringConstraints(min_length=1)]
+    at_risk: float = Field(default=0.75, gt=0, lt=1)
+    severity: Literal["info", "warning", "critical"] = "warning"
+    title: str | None = None
+
+
+class Stage(Contract):
+    """A stage of a journey: which touchpoints enter and leave it, who owns it, how long it may last.
+
+    `once`: from the first entry to the first exit anywhere in the journey; an exit before the entry voids it.
+    `many`: entries and exits pair in order. Only the stage's own exits leave it.
+    """
+
+    enter: Triggers
+    leave: Triggers
+    owner: Annotated[str, StringConstraints(min_length=1)]
+    visits: Literal["once", "many"] = "once"
+    expected: Duration | None = Field(default=None, description="Longer than this and the customer is stuck.")
+    severity: Literal["info", "warning", "critical"] = "warning"
+    title: str | None = None
+
+
+class JourneyType(Contract):
+    """A kind of journey. A person has one such journey for each value of the correlation `key`."""
+
+    key: FieldPath = Field(description="For example identities.order_id or data.case.")
+    end: Triggers = Field(default_factory=list, description="Touchpoints that complete the journey.")
+    stages: dict[Name, Stage] = Field(default_factory=dict)
+    promises: dict[Name, Promise] = Field(default_factory=dict)
+    title: str | None = None
+
+
+DEFAULT_IDENTIFIERS: dict[str, IdentifierKind] = {
+    "customer_id": IdentifierKind(kind="personal", strength=900),
+    "email": IdentifierKind(kind="personal", strength=700, case_sensitive=False),
+    "phone": IdentifierKind(kind="personal", strength=600),
+    "device": IdentifierKind(kind="personal", strength=300),
+    "cookie": IdentifierKind(kind="personal", strength=200),
+    "order_id": IdentifierKind(kind="reference", strength=500),
+    "ticket_id": IdentifierKind(kind="reference", strength=400),
+    "parcel_id": IdentifierKind(kind="reference", strength=300),
+    "session_id": IdentifierKind(kind="reference", strength=100),
+}
+
+
+class JourneyMap(Contract):
+    """The whole file."""
+
+    version: Literal[1] = 1
+    name: Name
+    title: str | None = None
+    identifiers: dict[Name, IdentifierKind] = Field(default_factory=lambda: dict(DEFAULT_IDENTIFIERS))
+    touchpoints: dict[TypeName, TouchpointType]
+    journeys: dict[Name, JourneyType]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> JourneyMap:
+        problems = [
+            *self._unknown_domains(),
+            *self._undeclared_types(),
+            *self._undeclared_kinds(),
+            *self._unreachable(),
+            *self._self_defeating(),
+            *self._repeated_names(),
+        ]
+        if problems:
+            raise InconsistentError(problems)
+        return self
+
+    def _places(self) -> Iterator[tuple[Place, list[Trigger]]]:
+        for journey_name, journey in self.journeys.items():
+            at: Place = ("journeys", journey_name)
+            yield (*at, "end"), journey.end
+            for name, stage in journey.stages.items():
+                yield (*at, "stages", name, "enter"), stage.enter
+                yield (*at, "stages", name, "leave"), stage.leave
+            for name, promise in journey.promises.items():
+                yield (*at, "promises", name, "made_by"), promise.made_by
+                yield (*at, "promises", name, "met_by"), promise.met_by
+                yield (*at, "promises", name, "cancelled_by"), promise.cancelled_by
+
+    def _triggers(self) -> Iterator[tuple[Place, Trigger]]:
+        for place, triggers in self._places():
+            for position, trigger in enumerate(triggers):
+                yield (*place, position), trigger
+
+    def _unknown_domains(self) -> Iterator[Problem]:
+        for name in self.touchpoints:
+            domain = name.partition(".")[0]
+            if domain not in DOMAINS:
+                remedy = f"{_meant(domain, DOMAINS)}begin it with one of {', '.join(DOMAINS)}"
+                yield (
+                    ("touchpoints", name),
+                    f"a type begins with its domain, and {domain!r} is none; {remedy}",
+                )
+
+    def _undeclared_types(self) -> Iterator[Problem]:
+        for place, trigger in self._triggers():
+            if trigger.type not in self.touchpoints:
+                remedy = f"{_meant(trigger.type, self.touchpoints)}add it under touchpoints, with its owner"
+                yield (*place, "type"), f"the type {trigger.type!r} is not declared; {remedy}"
+
+    def _undeclared_kinds(self) -> Iterator[Problem]:
+        paths: list[tuple[Place, str]] = [(("journeys", n, "key"), j.key) for n, j in self.journeys.items()]
+        paths += [
+            ((*place, "where", path), path) for place, trigger in self._triggers() for path in trigger.where
+        ]
+        for place, path in paths:
+            root, _, kind = path.partition(".")
+            if root == "identities" and kind not in self.identifiers:
+                meant = _meant(kind, self.identifiers)
+                remedy = f"{meant}add it under identifiers, or use one of {', '.join(self.identifiers)}"
+                yield place, f"the identifier kind {kind!r} is not declared; {remedy}"
+
+    def _unreachable(self) -> Iterator[Problem]:
+        for place, triggers in self._places():
+            consequence = _WITHOUT.get(str(place[-1]))
+            if not triggers and consequence:
+                yield place, f"{consequence}; name at least one touchpoint type"
+
+    def _self_defeating(self) -> Iterator[Problem]:
+        remedy = "take it out of one of them, or tell the two apart with `where`"
+        for journey_name, journey in self.journeys.items():
+            at: Place = ("journeys", journey_name)
+            for name, stage in journey.stages.items():
+                for both in _shared(stage.enter, stage.leave):
+                    wrong = f"{both!r} both enters and leaves the stage, so that nobody is ever in it"
+                    yield (*at, "stages", name, "leave"), f"{wrong}; {remedy}"
+            for name, promise in journey.promises.items():
+                for field, triggers in (("met_by", promise.met_by), ("cancelled_by", promise.cancelled_by)):
+                    for both in _shared(promise.made_by, triggers):
+                        wrong = f"{both!r} both makes the promise and is in {field}, which settles it at once"
+                        yield (*at, "promises", name, field), f"{wrong}; {remedy}"
+
+    def _repeated_names(self) -> Iterator[Problem]:
+        seen: dict[tuple[str, str], str] = {}
+        for journey_name, journey in self.journeys.items():
+            parts: dict[str, Iterable[str]] = {"stages": journey.stages, "promises": journey.promises}
+            for kind, names in parts.items():
+                for name in names:
+                    other = seen.setdefault((kind, name), journey_name)
+                    if other != journey_name:
+                        wrong = f"the name is already used in journeys.{other}.{kind}"
+                        remedy = f"names of {kind} are unique in a map, choose another"
+                        yield ("journeys", journey_name, kind, name), f"{wrong}; {remedy}"
+
+
+_WITHOUT = {
+    "enter": "a stage without `enter` is never entered",
+    "leave": "a stage without `leave` is never left, so that everyone in it ends up stuck",
+    "made_by": "a promise without `made_by` is never made",
+    "met_by": "a promise without `met_by` can only break",
+}
+
+
+def _shared(first: list[Trigger], second: list[Trigger]) -> Iterator[str]:
+    """Types that have the very same trigger on both sides."""
+    return (trigger.type for trigger in first if trigger in second)
+
+
+def _meant(wrong: str, right: Iterable[str]) -> str:
+    near = get_close_matches(wrong, list(right), n=1)
+    return f"did you mean {near[0]!r}? Otherwise " if near else ""

@@ -1,0 +1,191 @@
+"""The rules of the semantics once more, written to be read and not to be fast: over all touchpoints at once.
+
+In: the records of a simulation and its journey map. Out: what has to be found, as `compare.Found`.
+It shares no line with the simulator's bookkeeping, nor with Throughline's core.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.simulate.compare import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.faults import SimulatedRecord
+from pipeline.simulate.truth import DeadLetterTruth, fingerprint
+from schemas.journey_map import DueField, JourneyMap, Promise, Stage, Trigger
+
+Identifier = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A decoded touchpoint; `attributes` are those of the CloudEvent."""
+
+    time: datetime
+    source: str
+    id: str
+    type: str
+    attributes: dict[str, Any]
+
+    def value(self, path: str) -> Any:
+        here: Any = self.attributes
+        for name in path.split("."):
+            here = here.get(name) if isinstance(here, dict) else None
+        return here
+
+    def pulls(self, triggers: list[Trigger]) -> bool:
+        return any(
+            trigger.type == self.type
+            and all(
+                self.value(path) in (wanted if isinstance(wanted, list) else [wanted])
+                for path, wanted in trigger.where.items()
+            )
+            for trigger in triggers
+        )
+
+
+def decode(record: SimulatedRecord) -> Touch:
+    """A good record, structured or binary."""
+    headers = dict(record.headers)
+    if "ce_id" in headers:
+        attributes = {name[3:]: value.decode() for name, value in headers.items() if name.startswith("ce_")}
+        attributes["identities"] = json.loads(attributes["identities"])
+        attributes["data"] = json.loads(record.value)
+    else:
+        attributes = json.loads(record.value)
+    return Touch(
+        datetime.fromisoformat(attributes["time"]),
+        attributes["source"],
+        attributes["id"],
+        attributes["type"],
+        attributes,
+    )
+
+
+def evaluate(
+    records: Iterable[SimulatedRecord],
+    refused: Iterable[DeadLetterTruth],
+    journey_map: JourneyMap,
+    end: datetime,
+) -> Found:
+    """What has to be found of `records` as of `end`; which of them are bad is taken from `refused`."""
+    codes = {letter.fingerprint: str(letter.code) for letter in refused}
+    letters: list[FoundDeadLetter] = []
+    touches: dict[tuple[str, str], Touch] = {}
+    good = 0
+    for record in records:
+        if record.tick is not None:
+            continue
+        if (mark := fingerprint(record.value)) in codes:
+            letters.append(FoundDeadLetter(codes[mark], mark))
+            continue
+        good += 1
+        touch = decode(record)
+        touches[touch.source, touch.id] = touch
+    ordered = sorted(touches.values(), key=lambda touch: (touch.time, touch.source, touch.id))
+    persons = dict(_persons(ordered, journey_map))
+    promises: list[FoundPromise] = []
+    stalls: list[FoundStall] = []
+    for (_, type_, key), journey in _journeys(ordered, persons, journey_map).items():
+        rules = journey_map.journeys[type_]
+        for name, promise in rules.promises.items():
+            promises += _promises(name, promise, key, journey, end)
+        for name, stage in rules.stages.items():
+            stalls += _stalls(name, stage, key, journey, end)
+    found = [
+        FoundTouchpoint(
+            touch.source, touch.id, persons[touch.source, touch.id], touch.type in journey_map.touchpoints
+        )
+        for touch in ordered
+    ]
+    return Found(found, promises, stalls, letters, good - len(touches))
+
+
+def _persons(ordered: list[Touch], journey_map: JourneyMap) -> Iterator[tuple[tuple[str, str], str]]:
+    kinds = journey_map.identifiers
+    owner: dict[Identifier, Identifier] = {}
+
+    def ranked(touch: Touch) -> list[Identifier]:
+        identifiers = [
+            (kind, value if kinds[kind].case_sensitive else value.lower())
+            for kind, value in touch.value("identities").items()
+        ]
+        return sorted(
+            identifiers, key=lambda each: (kinds[each[0]].kind == "reference", -kinds[each[0]].strength)
+        )
+
+    for touch in ordered:
+        strongest, *weaker = ranked(touch)
+        for identifier in weaker:
+            if kinds[identifier[0]].kind == "reference":
+                owner.setdefault(identifier, strongest)
+    for touch in ordered:
+        identifier = ranked(touch)[0]
+        while identifier in owner:
+            identifier = owner[identifier]
+        yield (touch.source, touch.id), ":".join(identifier)
+
+
+def _journeys(
+    ordered: list[Touch], persons: dict[tuple[str, str], str], journey_map: JourneyMap
+) -> dict[tuple[str, str, str], list[Touch]]:
+    journeys: dict[tuple[str, str, str], list[Touch]] = defaultdict(list)
+    for touch in ordered:
+        for type_, rules in journey_map.journeys.items():
+            key = touch.value(rules.key)
+            if key is not None:
+                journeys[persons[touch.source, touch.id], type_, key].append(touch)
+    return journeys
+
+
+def _promises(
+    name: str, promise: Promise, key: str, journey: list[Touch], end: datetime
+) -> Iterator[FoundPromise]:
+    met = next((touch.time for touch in journey if touch.pulls(promise.met_by)), None)
+    cancelled = next((touch.time for touch in journey if touch.pulls(promise.cancelled_by)), None)
+    for touch in journey:
+        if not touch.pulls(promise.made_by):
+            continue
+        if isinstance(promise.due, DueField):
+            due = datetime.fromisoformat(touch.value(promise.due.field))
+        else:
+            due = touch.time + promise.due.within
+        risk = touch.time + (due - touch.time) * promise.at_risk
+        if cancelled is not None and cancelled <= due and (met is None or cancelled < met):
+            yield FoundPromise(name, key, "cancelled", touch.time, due, None)
+        elif met is not None:
+            yield FoundPromise(name, key, "kept" if met <= due else "broken", touch.time, due, met)
+        else:
+            status = "broken" if end > due else "at_risk" if end >= risk else "made"
+            yield FoundPromise(name, key, status, touch.time, due, None)
+
+
+def _stalls(name: str, stage: Stage, key: str, journey: list[Touch], end: datetime) -> Iterator[FoundStall]:
+    if stage.expected is None:
+        return
+    for entered, left in _visits(stage, journey):
+        since = entered + stage.expected
+        if (left or end) - entered > stage.expected:
+            yield FoundStall(name, key, "resolved" if left else "opened", entered, since, left)
+
+
+def _visits(stage: Stage, journey: list[Touch]) -> Iterator[tuple[datetime, datetime | None]]:
+    if stage.visits == "once":
+        entered = next((touch.time for touch in journey if touch.pulls(stage.enter)), None)
+        left = next((touch.time for touch in journey if touch.pulls(stage.leave)), None)
+        if entered is not None and (left is None or left >= entered):
+            yield entered, left
+        return
+    inside: datetime | None = None
+    for touch in journey:
+        if inside is not None and touch.pulls(stage.leave):
+            yield inside, touch.time
+            inside = None
+        elif inside is None and touch.pulls(stage.enter):
+            inside = touch.time
+    if inside is not None:
+        yield inside, None

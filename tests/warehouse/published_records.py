@@ -1,0 +1,182 @@
+"""Published records as the pipeline publishes them, for the warehouse's tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from pipeline.topology import Topology
+from schemas.enriched import EnrichedTouchpoint, JourneyContext
+from schemas.finding import (
+    PromiseDetail,
+    PromiseFinding,
+    PromiseStatus,
+    StallDetail,
+    StallFinding,
+    StallStatus,
+)
+from schemas.state import JourneyState, PersonOverride, PersonState, StageVisit
+
+TOPOLOGY = Topology()
+ANNA = UUID("8a000000-0000-8000-8000-00000000000a")
+BERT = UUID("8b000000-0000-8000-8000-00000000000b")
+ORDER_7 = UUID("87000000-0000-8000-8000-000000000007")
+
+
+@dataclass(frozen=True)
+class Consumed:
+    """A consumed record."""
+
+    topic: str
+    offset: int
+    value: bytes | None
+    key: bytes | None = None
+    partition: int = 0
+    timestamp: int = 1_540_000_000_000
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def at(text: str) -> datetime:
+    """`2018-05-02 10:00` (UTC)."""
+    return datetime.fromisoformat(text + "+00:00")
+
+
+def published(models: list[BaseModel], topic: str, first_offset: int = 0) -> list[Consumed]:
+    """The models as records of a topic, one offset each."""
+    return [
+        Consumed(topic, first_offset + n, model.model_dump_json().encode(), key=b"k")
+        for n, model in enumerate(models)
+    ]
+
+
+def touchpoint(id: str, time: str, **changes: object) -> EnrichedTouchpoint:  # noqa: A002 - the field's name
+    """A parcel's hand-over of Anna's, unless changed."""
+    fields: dict[str, object] = {
+        "id": id,
+        "source": "/carrier",
+        "type": "fulfilment.parcel.handed_over",
+        "time": at(time),
+        "identities": {"order_id": "o-7", "customer_id": "c-1"},
+        "data": {"weight": 1.5, "city": "São Paulo"},
+        "person_id": str(ANNA),
+        "identifier": "customer_id:" + "0a" * 16,
+        "domain": "fulfilment",
+        "owner": "logistics",
+        "mapped": True,
+        "late": False,
+        "journeys": [
+            JourneyContext(
+                journey_id="order:o-7",
+                journey_type="order",
+                journey_key="o-7",
+                stages=["in_transit"],
+                entered=["in_transit"],
+                left=["packing"],
+            )
+        ],
+    }
+    return EnrichedTouchpoint.model_validate({**fields, **changes})
+
+
+def promise(
+    finding_id: str, made: str, status: PromiseStatus = "made", revision: int = 0, **changes: object
+) -> PromiseFinding:
+    """A delivery promise of Anna's order, due after two days; `met` hours after its due time if given."""
+    made_at = at(made)
+    due_at = made_at + timedelta(days=2)
+    met = changes.pop("met_hours_late", None)
+    detail = PromiseDetail(
+        made_at=made_at,
+        made_by="sales.order.placed",
+        due_at=due_at,
+        at_risk_at=made_at + timedelta(days=1.5),
+        met_at=due_at + timedelta(hours=float(str(met))) if met is not None else None,
+        gap_hours=float(str(met)) if met is not None else None,
+        owed_by="logistics",
+    )
+    fields: dict[str, object] = {
+        "finding_id": finding_id,
+        "rule": "delivery",
+        "revision": revision,
+        "status": status,
+        "person_id": str(ANNA),
+        "journey_id": "order:o-7",
+        "journey_type": "order",
+        "journey_key": "o-7",
+        "opened_at": made_at,
+        "detected_at": due_at,
+        "evidence": ["/shop#1"],
+        "owner": "logistics",
+        "severity": "warning",
+        "detail": detail,
+    }
+    return PromiseFinding.model_validate({**fields, **changes})
+
+
+def stall(
+    finding_id: str, entered: str, status: StallStatus = "opened", revision: int = 0, **changes: object
+) -> StallFinding:
+    """A visit of Anna's to `in_transit`, limit a day; `stuck_hours` beyond it if it is over."""
+    entered_at = at(entered)
+    since = entered_at + timedelta(days=1)
+    stuck = changes.pop("stuck_hours", None)
+    detail = StallDetail(
+        stage=str(changes.get("rule", "in_transit")),
+        entered_at=entered_at,
+        since=since,
+        limit_seconds=86400.0,
+        left_at=since + timedelta(hours=float(str(stuck))) if stuck is not None else None,
+    )
+    fields: dict[str, object] = {
+        "finding_id": finding_id,
+        "rule": "in_transit",
+        "revision": revision,
+        "status": status,
+        "person_id": str(ANNA),
+        "journey_id": "order:o-7",
+        "journey_type": "order",
+        "journey_key": "o-7",
+        "opened_at": entered_at,
+        "detected_at": since,
+        "evidence": ["/carrier#1"],
+        "owner": "logistics",
+        "severity": "critical",
+        "detail": detail,
+    }
+    return StallFinding.model_validate({**fields, **changes})
+
+
+def journey(version: int = 0, **changes: object) -> JourneyState:
+    fields: dict[str, object] = {
+        "journey_id": "order:o-7",
+        "journey_type": "order",
+        "journey_key": "o-7",
+        "person_id": str(ANNA),
+        "version": version,
+        "status": "open",
+        "opened_at": at("2018-05-01 09:00"),
+        "last_at": at("2018-05-02 10:00"),
+        "touchpoints": 2,
+        "stages": [StageVisit(stage="in_transit", entered_at=at("2018-05-02 10:00"))],
+    }
+    return JourneyState.model_validate({**fields, **changes})
+
+
+def person(person_id: UUID, touchpoints: int, version: int = 0) -> PersonState:
+    return PersonState(
+        person_id=str(person_id),
+        version=version,
+        touchpoints=touchpoints,
+        first_at=at("2018-05-01 09:00") if touchpoints else None,
+        last_at=at("2018-05-02 10:00") if touchpoints else None,
+        identifiers=["customer_id:" + "0a" * 16] if touchpoints else [],
+    )
+
+
+def override(born: UUID, identifier: str, owner: UUID, version: int = 0) -> PersonOverride:
+    return PersonOverride(
+        born_person_id=str(born), identifier=identifier, person_id=str(owner), version=version
+    )

@@ -1,0 +1,322 @@
+"""Records become rows exactly, and what can't be read is told."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import msgspec
+import pytest
+from published_records import (
+    ANNA,
+    BERT,
+    TOPOLOGY,
+    Consumed,
+    at,
+    journey,
+    override,
+    person,
+    promise,
+    published,
+    stall,
+    touchpoint,
+)
+from pydantic import BaseModel
+
+from pipeline.core.instants import micros
+from pipeline.engine.stage import Record
+from pipeline.warehouse import wire
+from pipeline.warehouse.buckets import touched_buckets
+from pipeline.warehouse.rows import (
+    VALUE_BYTES,
+    Block,
+    dead_letter_blocks,
+    finding_blocks,
+    state_blocks,
+    touchpoint_blocks,
+)
+from schemas import enriched, finding, state
+
+NOT_KEPT = {"journey_type", "journey_key"}  # of a touchpoint's journey: both are part of its id
+
+
+def no_refusal(record: Record, reason: str) -> None:
+    raise AssertionError(f"{record.offset}: {reason}")
+
+
+def row(block: Block, index: int = 0) -> dict[str, object]:
+    return {name.strip("`"): values[index] for name, values in block.columns.items()}
+
+
+@pytest.mark.parametrize(
+    ("struct", "model", "left_out"),
+    [
+        (wire.EnrichedTouchpoint, enriched.EnrichedTouchpoint, set()),
+        (wire.JourneyContext, enriched.JourneyContext, NOT_KEPT),
+        (wire.Finding, finding.PromiseFinding, set()),
+        (wire.Finding, finding.StallFinding, set()),
+        (wire.PromiseDetail, finding.PromiseDetail, set()),
+        (wire.StallDetail, finding.StallDetail, set()),
+        (wire.JourneyState, state.JourneyState, {"kind"}),
+        (wire.StageVisit, state.StageVisit, set()),
+        (wire.PersonState, state.PersonState, {"kind"}),
+        (wire.PersonOverride, state.PersonOverride, {"kind"}),
+    ],
+)
+def test_the_wire_has_the_fields_of_the_contract_and_asks_for_no_more(
+    struct: type[msgspec.Struct], model: type[BaseModel], left_out: set[str]
+) -> None:
+    fields = {field.name: field for field in msgspec.structs.fields(struct)}
+
+    assert set(fields) == set(model.model_fields) - left_out
+    for name in set(fields) - {"type"}:  # the discriminator is always written
+        if not model.model_fields[name].is_required():
+            assert not fields[name].required, f"{name} may be absent"
+
+
+def test_every_kind_of_state_is_known() -> None:
+    union = get_args(state.StateRecord)[0]
+
+    assert {model.__name__ for model in get_args(union)} == {
+        kind.__name__ for kind in get_args(wire.StateRecord)
+    }
+
+
+def test_a_touchpoint_becomes_one_row_that_says_the_same() -> None:
+    event = touchpoint("t-1", "2018-05-02 10:00:00.123456", outcome="success", subject="parcel 9")
+    (record,) = published([event], TOPOLOGY.enriched, first_offset=41)
+
+    (block,) = touchpoint_blocks([record], no_refusal)
+
+    assert row(block) == {
+        "time": micros(at("2018-05-02 10:00:00.123456")),
+        "source": "/carrier",
+        "id": "t-1",
+        "type": "fulfilment.parcel.handed_over",
+        "domain": "fulfilment",
+        "owner": "logistics",
+        "mapped": True,
+        "late": False,
+        "subject": "parcel 9",
+        "outcome": "success",
+        "person_id": ANNA,
+        "identifier": "customer_id:" + "0a" * 16,
+        "identities": {"order_id": "o-7", "customer_id": "c-1"},
+        "data": '{"weight":1.5,"city":"São Paulo"}'.encode(),
+        "journey_ids": ("order:o-7",),
+        "stages": ("in_transit",),
+        "stages_entered": ("in_transit",),
+        "stages_left": ("packing",),
+        "version": 41 * 1024,
+    }
+
+
+def test_the_stages_of_all_journeys_of_a_touchpoint_stand_together() -> None:
+    order, account = (
+        enriched.JourneyContext(
+            journey_id=name, journey_type=name, journey_key="7", stages=[name + "_in"], entered=[name + "_in"]
+        )
+        for name in ("order", "account")
+    )
+
+    (block,) = touchpoint_blocks(
+        published([touchpoint("t", "2018-05-02 10:00", journeys=[order, account])], TOPOLOGY.enriched),
+        no_refusal,
+    )
+
+    assert row(block)["journey_ids"] == ("order", "account")
+    assert row(block)["stages"] == row(block)["stages_entered"] == ("order_in", "account_in")
+    assert row(block)["stages_left"] == ()
+
+
+def test_thousands_of_touchpoints_stay_in_order_less_the_unreadable() -> None:
+    records = published([touchpoint(str(n), "2018-05-02 10:00") for n in range(1201)], TOPOLOGY.enriched)
+    records[500] = Consumed(TOPOLOGY.enriched, 500, b"{")
+    refused: list[int] = []
+
+    (block,) = touchpoint_blocks(records, lambda record, _: refused.append(record.offset))
+
+    assert refused == [500]
+    assert block.columns["id"] == [str(n) for n in range(1201) if n != 500]
+    assert [record.offset for record in block.records] == [n for n in range(1201) if n != 500]
+
+
+def test_what_a_touchpoint_lacks_is_empty() -> None:
+    bare = touchpoint("t", "2018-05-02 10:00", owner=None, mapped=False, journeys=[], data=None)
+
+    (block,) = touchpoint_blocks(published([bare], TOPOLOGY.enriched), no_refusal)
+
+    assert {name: row(block)[name] for name in ("owner", "subject", "outcome", "journey_ids", "data")} == {
+        "owner": "",
+        "subject": "",
+        "outcome": "",
+        "journey_ids": (),
+        "data": b"null",
+    }
+
+
+def test_a_promise_goes_to_the_log_and_to_the_promises() -> None:
+    broken = promise("p-1", "2018-05-01 09:00", "broken", revision=2, met_hours_late=3)
+
+    log, promises, stalls = finding_blocks(published([broken], TOPOLOGY.findings), no_refusal)
+
+    assert (len(log), len(promises), len(stalls)) == (1, 1, 0)
+    assert row(log)["revision"] == 2
+    assert row(log)["rule"] == row(promises)["rule"] == "delivery"
+    assert row(promises)["met_at"] == micros(at("2018-05-03 12:00"))
+    assert row(promises)["gap_hours"] == 3.0
+    assert row(promises)["cancelled_at"] is None
+    assert msgspec.json.decode(row(log)["detail"]) == broken.detail.model_dump(mode="json")
+
+
+def test_a_stall_goes_to_the_log_and_to_the_stalls() -> None:
+    log, promises, stalls = finding_blocks(
+        published([stall("s-1", "2018-05-02 10:00")], TOPOLOGY.findings), no_refusal
+    )
+
+    assert (len(log), len(promises), len(stalls)) == (1, 0, 1)
+    assert row(stalls)["stage"] == "in_transit"
+    assert row(stalls)["since"] == micros(at("2018-05-03 10:00"))
+    assert row(stalls)["left_at"] is None
+
+
+def test_each_state_goes_to_its_table_and_a_tombstone_to_none() -> None:
+    records = [
+        *published([journey(), person(ANNA, 2), override(BERT, "email:00", ANNA)], TOPOLOGY.state),
+        Consumed(TOPOLOGY.state, 9, None, key=b"person:gone"),
+    ]
+
+    journeys, persons, overrides = state_blocks(records, no_refusal)
+
+    assert row(journeys)["stages.stage"] == ("in_transit",)
+    assert row(journeys)["stages.entered_at"] == (micros(at("2018-05-02 10:00")),)
+    assert row(persons)["touchpoints"] == 2
+    assert row(overrides)["person_id"] == ANNA
+    assert (len(journeys), len(persons), len(overrides)) == (1, 1, 1)
+
+
+def test_a_person_without_touchpoints_has_no_first_and_no_last() -> None:
+    _, persons, _ = state_blocks(published([person(ANNA, 0)], TOPOLOGY.state), no_refusal)
+
+    assert row(persons)["first_at"] is row(persons)["last_at"] is None
+
+
+def test_a_dead_letter_keeps_its_reason_and_the_start_of_its_bytes() -> None:
+    letter = Consumed(
+        TOPOLOGY.dead_letter,
+        3,
+        b"\xff" * (VALUE_BYTES + 5),
+        key=b"k\xfe",
+        headers=(
+            ("content-type", b"application/json"),
+            ("throughline-error-code", b"malformed_json"),
+            ("throughline-path", b"data"),
+            ("throughline-message", b"broken"),
+            ("throughline-stage", b"ingest"),
+            ("throughline-topic", b"touchpoints.sales"),
+            ("throughline-partition", b"1"),
+            ("throughline-offset", b"77"),
+            ("throughline-timestamp", b"1525168800000"),
+        ),
+    )
+
+    (block,) = dead_letter_blocks([letter])
+
+    kept = row(block)
+    assert (kept["code"], kept["path"], kept["stage"], kept["topic"]) == (
+        b"malformed_json",
+        b"data",
+        b"ingest",
+        b"touchpoints.sales",
+    )
+    assert (kept["partition"], kept["offset"], kept["time"]) == (1, 77, 1525168800000)
+    assert kept["key"] == b"k\xfe"
+    assert kept["bytes"] == VALUE_BYTES + 5
+    assert kept["value"] == b"\xff" * VALUE_BYTES
+
+
+def test_a_dead_letter_without_reasons_is_still_a_row() -> None:
+    (block,) = dead_letter_blocks(
+        [Consumed(TOPOLOGY.dead_letter, 0, b"x", headers=(("throughline-offset", b"?"),))]
+    )
+
+    assert (row(block)["code"], row(block)["offset"], row(block)["time"]) == (b"", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"{", "not a record of journeys.findings: Input data was truncated"),
+        (b"{}", "missing required field"),
+        (b"", "truncated"),
+        (
+            promise("p", "2018-05-01 09:00").model_dump_json().replace('"promise"', '"rumour"').encode(),
+            "unknown type 'rumour'",
+        ),
+        (
+            promise("p", "2018-05-01 09:00", person_id="nobody").model_dump_json().encode(),
+            r"Invalid UUID - at `\$.person_id`",
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_refused_and_the_others_are_kept(value: bytes, reason: str) -> None:
+    refused: list[tuple[int, str]] = []
+    good = published(
+        [promise("p-1", "2018-05-01 09:00"), stall("s-1", "2018-05-01 09:00")], TOPOLOGY.findings
+    )
+    records = [good[0], Consumed(TOPOLOGY.findings, 8, value), good[1]]
+
+    log, promises, stalls = finding_blocks(records, lambda record, why: refused.append((record.offset, why)))
+
+    ((offset, why),) = refused
+    assert offset == 8
+    assert re.search(reason, why)
+    assert log.records == good
+    assert (len(promises), len(stalls)) == (1, 1)
+
+
+def test_two_copies_of_a_touchpoint_in_the_topic_never_tie() -> None:
+    first, second = (
+        Consumed(
+            TOPOLOGY.enriched, 5, touchpoint("t", "2018-05-02 10:00").model_dump_json().encode(), partition=p
+        )
+        for p in (0, 1)
+    )
+
+    (block,) = touchpoint_blocks([first, second], no_refusal)
+
+    assert len(set(block.columns["version"])) == 2
+
+
+def test_the_touched_buckets_are_the_hours_and_days_of_the_rows() -> None:
+    blocks = [
+        *touchpoint_blocks(
+            published(
+                [
+                    touchpoint("1", "2018-05-02 10:00"),
+                    touchpoint("2", "2018-05-02 10:59:59.999999"),
+                    touchpoint("3", "2018-05-02 11:00"),
+                ],
+                TOPOLOGY.enriched,
+            ),
+            no_refusal,
+        ),
+        *finding_blocks(
+            published(
+                [promise("p", "2018-05-02 10:00"), stall("s", "2018-05-03 23:59:59.999999")],
+                TOPOLOGY.findings,
+            ),
+            no_refusal,
+        ),
+        *state_blocks(published([person(ANNA, 1)], TOPOLOGY.state), no_refusal),
+    ]
+
+    def start(kind: str, text: str) -> bytes:
+        return f"{kind}:{int(at(text).timestamp())}".encode()
+
+    assert touched_buckets(blocks) == [
+        start("touchpoints", "2018-05-02 10:00"),
+        start("touchpoints", "2018-05-02 11:00"),
+        start("promises", "2018-05-02 00:00"),
+        start("stalls", "2018-05-03 00:00"),
+    ]
