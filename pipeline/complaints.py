@@ -78,9 +78,9 @@ def complaints(
 
 
 def near(wrong: object, right: Sequence[str]) -> str:
-    """`did you mean 'x'? ` when something near it exists, else nothing."""
+    """` (did you mean 'x'?)` when there is something near, else nothing."""
     matches = get_close_matches(str(wrong), right, n=1)
-    return f"did you mean {matches[0]!r}? " if matches else ""
+    return f" (did you mean {matches[0]!r}?)" if matches else ""
 
 
 def _place(error: ErrorDetails, has: Callable[[Place], bool]) -> Place:
@@ -134,12 +134,12 @@ def _message(error: ErrorDetails) -> str:
 
 
 def _unknown(name: object, known: Sequence[str]) -> str:
-    return f"there is no field {name!r} here; {near(name, known)}the fields are {', '.join(known)}"
+    return f"there is no field {name!r} here{near(name, known)}; the fields are {', '.join(known)}"
 
 
 def _not_one_of(value: object, expected: str) -> str:
     allowed = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
-    return f"{value!r} is not allowed here; {near(value, allowed)}It has to be {expected}"
+    return f"{value!r} is not allowed here{near(value, allowed)}; it has to be {expected}"
 
 
 def fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

@@ -8,6 +8,7 @@ with any problem is refused, and no problem is told twice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_VALUES = 100_000  # aliases can make a small file expand without end
 _MOST_DEPTH = 40
+_TOO_MUCH = "it is nested too deep, or too large; simplify it"
 _SCALARS = {"tag:yaml.org,2002:" + name for name in ("null", "bool", "int", "float")}
 
 
@@ -113,6 +115,8 @@ def read(path: Path) -> Document:
         ) from None
     except MarkedYAMLError as broken:
         raise DocumentError([_syntax(file, broken)]) from None
+    except RecursionError:
+        raise DocumentError([Problem(file, 1, "", _TOO_MUCH)]) from None
     except YAMLError as broken:
         raise DocumentError([Problem(file, 1, "", f"it is not YAML: {_flat(str(broken))}")]) from None
     document = Document(file)
@@ -147,10 +151,7 @@ class _Builder:
     def build(self, node: Node, place: Place) -> Any:
         self._values += 1
         if self._values > _MOST_VALUES or len(place) > _MOST_DEPTH:
-            problem = Problem(
-                self._document.file, node.start_mark.line + 1, "", "too deep or too large; simplify it"
-            )
-            raise DocumentError([problem])
+            raise DocumentError([Problem(self._document.file, node.start_mark.line + 1, "", _TOO_MUCH)])
         self._document.lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, MappingNode):
             return self._mapping(node, place)
@@ -161,7 +162,8 @@ class _Builder:
     def _scalar(self, node: Node) -> Any:
         # dates and times stay text: the contracts say what an instant looks like
         if str(node.tag) in _SCALARS:
-            return self._constructor.construct_object(node)
+            with suppress(ValueError):  # a tag that the text does not fit, such as !!int x
+                return self._constructor.construct_object(node)
         return node.value
 
     def _mapping(self, node: MappingNode, place: Place) -> dict[Any, Any]:

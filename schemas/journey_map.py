@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
+    PlainSerializer,
     StringConstraints,
     Tag,
     model_validator,
@@ -47,7 +48,14 @@ def parse_duration(text: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+def _duration_text(value: timedelta) -> str:
+    """A duration as the file writes it, exact to the microsecond."""
+    return f"{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "s"
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), PlainSerializer(_duration_text, return_type=str)
+]
 FieldPath = Annotated[
     str, StringConstraints(pattern=r"^(data|identities)(\.[A-Za-z0-9_\-]+)+$|^(subject|outcome)$")
 ]

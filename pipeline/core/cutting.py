@@ -46,8 +46,8 @@ def shorten(person: Person, plan: Plan, trail_entries: int, duplicate_ids: int) 
 
 
 def _journeys_of(person: Person, plan: Plan, entries: list[Entry]) -> list[Journey]:
-    found = {key for entry in entries for key in keys_of(entry.fields, plan.journeys)}
-    return [person.journeys[rules.index, key] for rules, key in found]
+    keys = [(rules.index, key) for entry in entries for rules, key in keys_of(entry.fields, plan.journeys)]
+    return [person.journeys[key] for key in dict.fromkeys(keys)]
 
 
 def _shorten_journey(person: Person, journey: Journey, counts: Counter[str]) -> None:
@@ -57,7 +57,7 @@ def _shorten_journey(person: Person, journey: Journey, counts: Counter[str]) -> 
     if journey.entries or not journey.is_settled():
         person.dirty_bases.add(journey.id)
         return
-    del person.journeys[journey.rules.index, journey.key]
+    person.forget(journey)
     counts["forgotten_journeys"] += 1
     if had_base:
         person.dropped_bases.add(journey.id)
@@ -70,7 +70,7 @@ def _bound_bases(person: Person) -> int:
         return 0
     idle.sort(key=lambda journey: (journey.last_at, journey.id))
     for journey in idle[:-BASES]:
-        del person.journeys[journey.rules.index, journey.key]
+        person.forget(journey)
         person.dirty_bases.discard(journey.id)
         person.dropped_bases.add(journey.id)
     return len(idle) - BASES

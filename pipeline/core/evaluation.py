@@ -63,16 +63,16 @@ class Evaluation:
         self._findings = Findings(outbox, config.findings_topic, self._time)
 
     def conclude(self, person: Person) -> None:
-        """Publish what is new about a person and save it."""
+        """Publish what is new about a person, or owe it, and save the person."""
         self.refold(person)
         self._evaluate(person)
-        self._state_journeys(person)
+        if person.touched or person.is_changed:
+            self._owe_states(person)
         if len(person.trail) > self._config.trail_entries:
+            self.state(person)
             self._counts.update(
                 shorten(person, self._plan, self._config.trail_entries, self._config.duplicate_ids)
             )
-        if person.is_changed:
-            self._state_person(person)
         journeys = person.journeys.values()
         person.next_deadline = min([journey.next_deadline for journey in journeys], default=NEVER)
         self._memory.schedule(person.id, person.next_deadline)
@@ -110,24 +110,37 @@ class Evaluation:
         if person.suspects:
             self._findings.withdraw_suspects(person)
 
-    def _state_journeys(self, person: Person) -> None:
-        tick = self._memory.tick
-        for journey in person.touched.values():
-            if journey.is_empty():
-                del person.journeys[journey.rules.index, journey.key]
-                person.vanished.append(journey)
-            else:
-                self._state(f"journey:{journey.id}", enrich.journey_state(journey, person.id, tick()))
-        for journey in person.vanished:
-            self._state(f"journey:{journey.id}", enrich.vanished_state(journey, person, tick()))
-        person.touched.clear()
-        person.vanished.clear()
+    def state(self, person: Person) -> None:
+        """Publish the states that are owed of a person."""
+        memory = self._memory
+        memory.unstated.pop(person.id, None)
+        journeys = (
+            {journey.id: journey for journey in person.journeys.values()}
+            if person.unstated is None
+            else person.unstated
+        )
+        for name, journey in journeys.items():
+            self._state(f"journey:{name}", enrich.journey_state(journey, person.id, memory.tick()))
+        person.unstated = {}
+        self._state(f"person:{person.id}", enrich.person_state(person, memory.tick()))
 
-    def _state_person(self, person: Person) -> None:
+    def _owe_states(self, person: Person) -> None:
+        """Owe the states of what was touched; say at once what is no more."""
         person.is_changed = False
-        if person.is_stated or not person.is_empty():
-            person.is_stated = True
-            self._state(f"person:{person.id}", enrich.person_state(person, self._memory.tick()))
+        for journey in [journey for journey in person.touched.values() if journey.is_empty()]:
+            person.forget(journey)
+            person.vanished.append(journey)
+        for journey in person.vanished:
+            value = enrich.vanished_state(journey, person, self._memory.tick())
+            self._state(f"journey:{journey.id}", value)
+        if person.unstated is not None:
+            person.unstated.update(person.touched)
+        person.vanished.clear()
+        person.touched.clear()
+        if not person.is_empty():
+            self._memory.owe(person.id)
+        elif person.generation is not None:
+            self.state(person)
 
     def _state(self, key: str, value: bytes) -> None:
         self._send(self._config.state_topic, value, key=key.encode())

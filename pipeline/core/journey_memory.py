@@ -20,16 +20,20 @@ from pipeline.core.ports import Store
 from pipeline.core.promises import NEVER
 from pipeline.core.watermark import Watermark
 
-_META, _PLAN = b"m", b"j"
+STATE_LAG = 16
+"""Batches by which the state of a person or journey may lag, so that a busy one is not published in each."""
+_META, _PLAN, _UNSTATED = b"m", b"j", b"u"
 
 
 class _Meta(msgspec.Struct, array_like=True):
     clock: int
+    batch: int
     watermark: Micros | None
     marks: dict[str, Micros]
 
 
 _pack = msgspec.msgpack.Encoder().encode
+_unpack_ids = msgspec.msgpack.Decoder(list[str]).decode
 _unpack_meta = msgspec.msgpack.Decoder(_Meta).decode
 
 
@@ -39,10 +43,14 @@ class JourneyMemory:
     def __init__(self, store: Store, plan: Plan, partitions: int, hot_persons: int) -> None:
         self._store = store
         self._plans, self._generation = _plans(store, plan)
-        self.persons = Persons(store, self._plans, self._generation, hot_persons)
+        self._owed = {int.from_bytes(key[1:], "big"): _unpack_ids(ids) for key, ids in store.scan(_UNSTATED)}
+        self._new: list[str] = []
+        self.unstated = {person: batch for batch, persons in self._owed.items() for person in persons}
+        self.persons = Persons(store, self._plans, self._generation, hot_persons, self.unstated)
         kept = store.get(_META)
-        self._kept = _unpack_meta(kept) if kept else _Meta(0, None, {})
+        self._kept = _unpack_meta(kept) if kept else _Meta(0, 0, None, {})
         self._clock = self._kept.clock
+        self._batch = self._kept.batch
         self._channels = [f"identity/{partition}" for partition in range(partitions)]
         self.watermark = Watermark(self._channels, self._kept.marks, self._kept.watermark)
         self._deadlines = {person: at for person, at in self.persons.deadlines() if at != NEVER}
@@ -97,11 +105,35 @@ class JourneyMemory:
         del self._outdated[-count:]
         return taken
 
+    def owe(self, person: str) -> None:
+        """The states of a person, or of its journeys, have to be published within `STATE_LAG` batches."""
+        if person not in self.unstated:
+            self.unstated[person] = self._batch
+            self._new.append(person)
+
+    @property
+    def owes(self) -> bool:
+        """Whether states are owed."""
+        return bool(self._owed)
+
+    def take_owed(self, lag: int) -> list[str]:
+        """Everyone whose states are owed since the oldest batch, if that is `lag` batches ago or more."""
+        first = next(iter(self._owed), self._batch)
+        if not self._owed or first > self._batch - lag:
+            return []
+        self._store.delete(_UNSTATED + first.to_bytes(8, "big"))
+        return [person for person in self._owed.pop(first) if self.unstated.get(person) == first]
+
     def save(self) -> None:
         """Write what the batch has changed, and let go of old plans that nobody is under any more."""
         self.persons.trim()
+        if self._new:
+            self._store.put(_UNSTATED + self._batch.to_bytes(8, "big"), _pack(self._new))
+            self._owed[self._batch] = self._new
+            self._new = []
+        self._batch += bool(self._owed)
         marks = {name: mark for name in self._channels if (mark := self.watermark.mark(name)) is not None}
-        meta = _Meta(self._clock, self.watermark.time, marks)
+        meta = _Meta(self._clock, self._batch, self.watermark.time, marks)
         if meta != self._kept:
             self._store.put(_META, _pack(meta))
             self._kept = meta

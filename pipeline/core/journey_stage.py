@@ -24,7 +24,7 @@ from pipeline.core.enrich import Enricher
 from pipeline.core.evaluation import Evaluation, JourneyConfig
 from pipeline.core.frames import JOURNEY_FRAMES, FrameWriter
 from pipeline.core.journey import key_text, order
-from pipeline.core.journey_memory import JourneyMemory
+from pipeline.core.journey_memory import STATE_LAG, JourneyMemory
 from pipeline.core.messages import (
     Arrive,
     Carry,
@@ -79,14 +79,14 @@ class JourneyStage:
                     arrive(message)
                 else:
                     self._other(message)
-        self._conclude(outbox)
+        self._conclude(outbox, STATE_LAG)
 
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Silence says nothing here, time comes in marks; but it leaves time to fold persons anew."""
-        if not self._memory.has_outdated:
+        """Silence says nothing here, time comes in marks; but it leaves time for what was put off."""
+        if not self._memory.owes and not self._memory.has_outdated:
             return False
         self._begin(outbox)
-        self._conclude(outbox)
+        self._conclude(outbox, 0)
         return True
 
     def _begin(self, outbox: Outbox) -> None:
@@ -105,15 +105,18 @@ class JourneyStage:
             counts=self.counts,
         )
 
-    def _conclude(self, outbox: Outbox) -> None:
+    def _conclude(self, outbox: Outbox, state_lag: int) -> None:
         memory = self._memory
-        conclude = self._evaluate(outbox).conclude
+        evaluation = self._evaluate(outbox)
+        conclude = evaluation.conclude
         for person in self._changed.values():
             conclude(person)
         for person_id in memory.due():
             conclude(memory.persons.get(person_id))
         for person_id in memory.take_outdated(CHUNK):
             conclude(memory.persons.get(person_id))
+        for person_id in memory.take_owed(state_lag):
+            evaluation.state(memory.persons.get(person_id))
         self._identity.flush()
         memory.save()
 
@@ -190,6 +193,7 @@ class JourneyStage:
         self.counts["duplicates"] += 1
         self.counts["clashes"] += entry.digest != known.digest
         if entry.digest < known.digest:
+            entry.findings = known.findings
             arrival.journeys.extend(person.replace(known, entry, origin, self._plan))
             person.waiting.append(arrival)
 

@@ -89,11 +89,11 @@ def _meet_again(person: Person, plan: Plan, known: Entry, entry: Entry, origin: 
     """Two copies of one touchpoint: the smaller digest stays, with what was published of either."""
     findings = merge_published(known.findings, entry.findings)
     if entry.digest < known.digest:
-        person.replace(known, entry, origin, plan)
         entry.findings = findings
+        person.replace(known, entry, origin, plan)
         return
     known.findings = findings
-    person.trail.segment_of(known).is_dirty = True
+    person.trail.segment_of(known).change(known)
     for rules, key in keys_of(known.fields, plan.journeys):
         person.journey(rules, key).is_stale = True
 
@@ -102,10 +102,11 @@ def _leave_journeys(person: Person, plan: Plan, entries: list[Entry]) -> None:
     if not person.trail.index and not person.removed:
         person.journeys.clear()
         person.touched.clear()
+        person.unstated = {}
     for entry in entries if person.journeys else ():
         person.part(entry, plan)
     for journey in [journey for journey in person.touched.values() if journey.is_empty()]:
-        person.drop(journey)
+        person.forget(journey)
     if entries:
         person.is_changed = True
         person.identifiers = None

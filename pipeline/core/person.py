@@ -57,8 +57,9 @@ class Person:
     cut, `removed` how many entries that took; `forgotten` are digests of the last of these, each with the
     origin that brought it. `next_deadline` is a lower bound of the journeys' deadlines. `generation`
     numbers the plan under which it is stored, None if it is not. `waiting` are touchpoints that came out of
-    order, so that their journeys have to be refolded before their context is known. `vanished` are journeys
-    that a changed map no longer knows.
+    order, so that their journeys have to be refolded before their context is known. `unstated` are the
+    journeys whose state is owed to the readers, None: possibly all. `vanished` are journeys that a changed
+    map no longer knows.
     """
 
     __slots__ = (
@@ -72,7 +73,6 @@ class Person:
         "id",
         "identifiers",
         "is_changed",
-        "is_stated",
         "journeys",
         "key",
         "marks",
@@ -81,6 +81,7 @@ class Person:
         "suspects",
         "touched",
         "trail",
+        "unstated",
         "vanished",
         "waiting",
     )
@@ -98,13 +99,13 @@ class Person:
         self.has_new_digests = False
         self.generation: int | None = None
         self.identifiers: list[Token] | None = None
-        self.is_stated = False
         self.is_changed = False
         self.next_deadline: Micros = NEVER
         self.touched: dict[str, Journey] = {}
         self.waiting: list[Arrival] = []
         self.suspects: dict[str, Suspect] = {}
         self.vanished: list[Journey] = []
+        self.unstated: dict[str, Journey] | None = {}
         self.dirty_bases: set[str] = set()
         self.dropped_bases: set[str] = set()
 
@@ -173,17 +174,19 @@ class Person:
         self.is_changed = True
         self.identifiers = None
 
-    def drop(self, journey: Journey) -> None:
-        """Let go of an empty journey."""
+    def forget(self, journey: Journey) -> None:
+        """Let go of a journey."""
         del self.journeys[journey.rules.index, journey.key]
         self.touched.pop(journey.id, None)
+        if self.unstated is not None:
+            self.unstated.pop(journey.id, None)
 
     def mark(self, journey: Journey, entry: Entry) -> None:
         """What was published of this entry's findings has changed."""
         if self.cut is not None and order(entry) <= self.cut:
             self.dirty_bases.add(journey.id)
         else:
-            self.trail.segment_of(entry).is_dirty = True
+            self.trail.segment_of(entry).change(entry)
 
     def refold(self, journey: Journey) -> dict[EntryKey, Passage]:
         """Refold a stale journey; what was published of it becomes suspect until it is found again."""
@@ -201,7 +204,8 @@ class Person:
         for rule in rules:
             name = finding_id(rule, journey.id, entry)
             if name in published:
-                self.suspects[name] = Suspect(journey, rule, entry)
+                # of two contents the first is the one that was published
+                self.suspects.setdefault(name, Suspect(journey, rule, entry))
 
     def remember_release(self, identifier: Token, version: int, via: Token) -> bool:
         """Keep a mark for what is still under way; whether an older one had to go."""

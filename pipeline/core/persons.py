@@ -9,39 +9,31 @@ trail when a person is unpacked. A batch writes only the keys that it changed, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import msgspec
 
 from pipeline.core.journey import Base, Order, keys_of, open_journey
-from pipeline.core.messages import Entry, Micros, Origin, Token
+from pipeline.core.messages import Micros, Origin, Token
 from pipeline.core.person import Person, new_person
 from pipeline.core.plan import Plan
 from pipeline.core.ports import Store
-from pipeline.core.trail import OriginKey, Segment, Trail, origin_key
+from pipeline.core.trail import OriginKey, Run, Segment, Trail, origin_key
 
 VALUE_BYTES = 65_536
 _HEAD, _SEGMENT, _BASE, _FORGOTTEN = b"p", b"s", b"b", b"f"
-_DEADLINE_BYTES = 8
-
-
-class _Run(msgspec.Struct, array_like=True, gc=False):
-    origins: list[Origin]
-    entries: list[Entry]
 
 
 class _Head(msgspec.Struct, array_like=True, gc=False):
     generation: int
     segments: list[int]
     next_number: int
-    tail: _Run
     marks: dict[Token, tuple[int, Token]]
     cut: Order | None
     removed: int
     cut_first_at: Micros | None
     bases: list[str]
     has_forgotten: bool
-    is_stated: bool
 
 
 class _Digests(msgspec.Struct, array_like=True, gc=False):
@@ -52,7 +44,7 @@ class _Digests(msgspec.Struct, array_like=True, gc=False):
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_head = msgspec.msgpack.Decoder(_Head).decode
-_unpack_run = msgspec.msgpack.Decoder(_Run).decode
+_unpack_run = msgspec.msgpack.Decoder(Run).decode
 _unpack_base = msgspec.msgpack.Decoder(Base).decode
 _unpack_digests = msgspec.msgpack.Decoder(_Digests).decode
 
@@ -64,11 +56,14 @@ class Persons:
     touched, and whatever was published of it is suspect.
     """
 
-    def __init__(self, store: Store, plans: Mapping[int, Plan], generation: int, hot: int) -> None:
+    def __init__(
+        self, store: Store, plans: Mapping[int, Plan], generation: int, hot: int, unstated: Container[str]
+    ) -> None:
         self._store = store
         self._plans = plans
         self._generation = generation
         self._hot_limit = hot
+        self._unstated = unstated
         self._hot: dict[str, Person] = {}
 
     def get(self, person_id: str) -> Person:
@@ -81,12 +76,12 @@ class Persons:
     def deadlines(self) -> Iterator[tuple[str, Micros]]:
         """(person id, next deadline) of everyone kept."""
         for key, value in self._store.scan(_HEAD):
-            yield _person_id(key), int.from_bytes(value[:_DEADLINE_BYTES], "big")
+            yield _person_id(key), int.from_bytes(value[:8], "big")
 
     def outdated(self) -> Iterator[str]:
         """Everyone who was folded under an earlier plan."""
         for key, value in self._store.scan(_HEAD):
-            if _unpack_head(value[_DEADLINE_BYTES:]).generation != self._generation:
+            if _parts(value)[0].generation != self._generation:
                 yield _person_id(key)
 
     def save(self, person: Person) -> None:
@@ -112,9 +107,9 @@ class Persons:
         value = self._store.get(_HEAD + key)
         if value is None:
             return None
-        head = _unpack_head(memoryview(value)[_DEADLINE_BYTES:])
+        head, run = _parts(value)
         segments = [self._load_segment(key, number) for number in head.segments]
-        tail = Segment(head.tail.origins, head.tail.entries)
+        tail = Segment(run.origins, run.entries)
         person = Person(person_id, Trail([*segments, tail], head.next_number))
         for segment in person.trail.segments:
             segment.is_dirty = False
@@ -122,9 +117,9 @@ class Persons:
         person.cut = head.cut
         person.removed = head.removed
         person.cut_first_at = head.cut_first_at
-        person.is_stated = head.is_stated
         person.generation = head.generation
-        person.next_deadline = int.from_bytes(value[:_DEADLINE_BYTES], "big")
+        person.unstated = None if person_id in self._unstated else {}
+        person.next_deadline = int.from_bytes(value[:8], "big")
         if head.has_forgotten:
             person.forgotten = self._load_forgotten(key)
         bases = [_unpack_base(self._get(_base_key(key, name))) for name in head.bases]
@@ -182,7 +177,7 @@ class Persons:
         next.
         """
         if segment.is_dirty:
-            value = _pack(_Run(segment.origins, segment.entries))
+            value = segment.pack()
             if len(value) > VALUE_BYTES and len(segment.entries) > 1:
                 person.trail.split(segment)
                 return 0
@@ -197,22 +192,20 @@ class Persons:
             self._generation,
             [segment.number or 0 for segment in trail.segments[:-1]],
             trail.next_number,
-            _Run(tail.origins, tail.entries),
             person.marks,
             person.cut,
             person.removed,
             person.cut_first_at,
             [journey.id for journey in person.journeys.values() if journey.base] if person.cut else [],
             bool(person.forgotten),
-            person.is_stated,
         )
-        value = _pack(head)
-        if len(value) > VALUE_BYTES and len(tail.entries) > 1:
+        deadline, fixed, run = person.next_deadline.to_bytes(8, "big"), _pack(head), tail.pack()
+        if len(run) > VALUE_BYTES and len(tail.entries) > 1:
             trail.split(tail)
             self._save_segments(person)
             self._save_head(person)
             return
-        self._store.put(_HEAD + person.key, person.next_deadline.to_bytes(_DEADLINE_BYTES, "big") + value)
+        self._store.put(_HEAD + person.key, b"".join([deadline, len(fixed).to_bytes(4, "big"), fixed, run]))
         tail.is_dirty = False
         person.generation = self._generation
 
@@ -255,6 +248,12 @@ def fold_anew(person: Person, plan: Plan, bases: list[Base]) -> None:
     fold_journeys(person, plan, bases)
     person.touched = {journey.id: journey for journey in person.journeys.values()}
     person.vanished = [journey for journey in before.values() if journey.id not in person.touched]
+
+
+def _parts(value: bytes) -> tuple[_Head, Run]:
+    """A head is its next deadline (8 bytes), the length of its fixed part (4), that part, and the tail."""
+    tail = 12 + int.from_bytes(value[8:12], "big")
+    return _unpack_head(value[12:tail]), _unpack_run(value[tail:])
 
 
 def _person_id(key: bytes) -> str:

@@ -199,14 +199,17 @@ class MemoryPipeline:
         del self._waiting[queue][:count]
         self._logics[queue].process(records, self)
 
+    def work(self) -> None:
+        """Let all partitions work until nothing waits."""
+        while queues := self.waiting():
+            for queue in queues:
+                self.step(queue, len(self._waiting[queue]))
+
     def drain(self) -> None:
-        """Let all partitions work until nothing waits and none has anything to say."""
-        while True:
-            for queue, records in self._waiting.items():
-                if records:
-                    self.step(queue, len(records))
-            if not self.waiting() and not self._are_quiet():
-                return
+        """Let all partitions work until nothing waits and, in the silence, none has anything left to say."""
+        self.work()
+        while self._are_quiet():
+            self.work()
 
     def restart(self, queue: Queue) -> None:
         """Build the logic of a partition anew over its store, as a new owner does."""
@@ -321,7 +324,7 @@ def run(plan: Plan, records: Iterable[Incoming], config: RunConfig, as_of: Micro
     while batch := list(islice(coming, config.batch_records)):
         for record in batch:
             pipeline.feed(record.domain, record.value, record.key)
-        pipeline.drain()
+        pipeline.work()
     pipeline.tick(as_of)
     pipeline.drain()
     return Result(summarise(pipeline, plan, as_of), pipeline.published, pipeline.counts(JOURNEYS))

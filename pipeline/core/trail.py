@@ -8,8 +8,10 @@ the next.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+
+import msgspec
 
 from pipeline.core.journey import EntryKey, Order, order
 from pipeline.core.messages import Entry, Origin, Step, Token
@@ -29,16 +31,18 @@ def origin_key(origin: Origin) -> OriginKey:
 class Segment:
     """A run of entries and the origins that their `path` indexes.
 
-    `number` names it in the store; the tail, kept in the person's head, has none.
+    `number` names it in the store; the tail, kept in the person's head, has none. Entries that have been
+    packed stay packed until they change, because a tail is written again and again.
     """
 
-    __slots__ = ("_places", "entries", "is_dirty", "number", "origins")
+    __slots__ = ("_packed", "_places", "entries", "is_dirty", "number", "origins")
 
     def __init__(self, origins: list[Origin], entries: list[Entry], number: int | None = None) -> None:
         self.origins = origins
         self.entries = entries
         self.number = number
         self.is_dirty = True
+        self._packed: list[bytes | None] = [None] * len(entries)
         self._places = {origin_key(origin): place for place, origin in enumerate(origins)}
 
     def place_of(self, key: OriginKey) -> int:
@@ -49,6 +53,24 @@ class Segment:
             self.origins.append(Origin(list(key[0]), key[1], key[2]))
         return place
 
+    def append(self, entry: Entry) -> None:
+        """Add an entry that comes after all others."""
+        self.entries.append(entry)
+        self._packed.append(None)
+        self.is_dirty = True
+
+    def insert(self, entry: Entry) -> None:
+        """Add an entry in its place."""
+        place = bisect_right(self.entries, order(entry), key=order)
+        self.entries.insert(place, entry)
+        self._packed.insert(place, None)
+        self.is_dirty = True
+
+    def change(self, entry: Entry) -> None:
+        """An entry of the segment has changed."""
+        self._packed[next(place for place, other in enumerate(self.entries) if other is entry)] = None
+        self.is_dirty = True
+
     def restrict(self, entries: list[Entry]) -> None:
         """Keep only these entries, and only the origins that they need."""
         kept = sorted({entry.path for entry in entries})
@@ -57,8 +79,29 @@ class Segment:
         for entry in entries:
             entry.path = renumbered[entry.path]
         self.entries = entries
+        self._packed = [None] * len(entries)
         self.is_dirty = True
         self._places = {origin_key(origin): place for place, origin in enumerate(self.origins)}
+
+    def pack(self) -> bytes:
+        """The segment as a msgpack `Run`."""
+        packed = self._packed
+        if None in packed:
+            packed = self._packed = [
+                known or _pack(entry) for known, entry in zip(packed, self.entries, strict=True)
+            ]
+        count = b"\xdc" + len(packed).to_bytes(2, "big")
+        return b"".join([b"\x92", _pack(self.origins), count, *packed])  # type: ignore[list-item]
+
+
+class Run(msgspec.Struct, array_like=True, gc=False):
+    """A segment as it is stored."""
+
+    origins: list[Origin]
+    entries: list[Entry]
+
+
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class Trail:
@@ -94,13 +137,12 @@ class Trail:
         if not entries or entry.time > entries[-1].time or order(entry) > order(entries[-1]):
             if len(entries) >= SEGMENT:
                 segment = self._begin_tail()
-            segment.entries.append(entry)
+            segment.append(entry)
         else:
             segment = self.segment_of(entry)
-            insort(segment.entries, entry, key=order)
+            segment.insert(entry)
         known = len(segment.origins)
         entry.path = place = segment.place_of(origin)
-        segment.is_dirty = True
         self.index[entry.source, entry.id] = entry
         if len(segment.entries) > SEGMENT:
             self.split(segment)

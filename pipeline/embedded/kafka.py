@@ -22,7 +22,8 @@ CLUSTER_ID: Final = "VGhyb3VnaGxpbmUtMDAwMQ"  # "Throughline-0001": 16 bytes, as
 MAX_MESSAGE_BYTES: Final = (
     16 * 1024 * 1024
 )  # a dead letter holds a whole record of up to 12 MB, and its headers
-_FORMAT_SECONDS = 60.0
+_FORMAT_SECONDS: Final = 60.0
+_SPECIAL: Final = frozenset(",\\")  # of Java's property files, and of a list of folders
 
 _PROPERTIES = """\
 # Written at every start; change pipeline/embedded/kafka.py instead.
@@ -59,6 +60,10 @@ share.coordinator.state.topic.num.partitions=1
 # one worker need not wait for others, and an owner that died is noticed soon
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+
+# a broker that was killed may register again after this time
+broker.session.timeout.ms=5000
+broker.heartbeat.interval.ms=500
 
 # two cores are shared with the workers
 num.network.threads=2
@@ -116,6 +121,11 @@ class EmbeddedKafka(Service):
             return False
 
     def _prepare(self) -> list[str]:
+        if special := sorted(_SPECIAL & set(str(self.folder))):
+            raise FolderUnusableError(
+                f"Kafka can't use {self.folder}: {' '.join(special)} has a meaning of its own there; "
+                "set THROUGHLINE_HOME to another folder."
+            )
         setting = "THROUGHLINE_KAFKA"
         require_free(self.port, self.name, setting)
         require_free(self.controller_port, "Kafka's controller", f"{setting}, whose next port it takes")

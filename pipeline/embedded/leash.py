@@ -5,8 +5,8 @@ pipe whose other end the starter holds and never writes to. The pipe closes howe
 included. Then the command gets SIGTERM, and SIGKILL after GRACE seconds. A pipe, not Linux's parent-death
 signal: that one fires when the starting *thread* ends, and does not exist elsewhere.
 
-The starter must have made this process the leader of its own group. Ends with the command's exit code, or
-128 + the signal that ended it.
+The starter must have made this process the leader of its own group. SIGUSR1 kills the command at once. This
+process ends when the command is gone, with its exit code, or 128 + the signal that ended it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited by the command
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603
+    signal.signal(signal.SIGUSR1, lambda *_: child.kill())
     threading.Thread(target=_watch, args=(child, grace), daemon=True).start()
     code = child.wait()
     return code if code >= 0 else 128 - code

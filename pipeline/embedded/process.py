@@ -80,8 +80,10 @@ class Child:
         """SIGTERM, then SIGKILL after `seconds`. Returns the exit code; no process of the group is left."""
         if seconds > 0:
             self.ask_to_end()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._leash.wait(max(seconds, 0))
+            self._wait(seconds)
+        if self.alive():
+            os.kill(self.pid, signal.SIGUSR1)  # the leash kills the command and sees it off
+            self._wait(_GRACE_SECONDS)
         self._signal(signal.SIGKILL)
         self._leash.wait()
         if self._leash.stdin:
@@ -89,6 +91,10 @@ class Child:
         code = self.exit_code
         assert code is not None
         return code
+
+    def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._leash.wait(seconds)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -63,6 +63,7 @@ class Opener:
     ) -> Unit:
         """Blocks until the unit is ready. Raises a typed EngineError, or what the factory raises."""
         topic_id = self.logs.topic_id(spec.topic)
+        self.logs.topic_id(spec.changelog)  # says that a topic is missing; asking for its offsets does not
         producer = self._fence(spec, partition)
         try:
             # the changelog's bounds only now: behind init_transactions no marker is under way any more
@@ -83,7 +84,7 @@ class Opener:
                 hooks=self._hooks,
             )
         except BaseException:
-            producer.close()
+            del producer  # see Unit.close: librdkafka is destroyed with its last reference
             raise
 
     def _fence(self, spec: StageSpec, partition: int) -> Producer:
@@ -93,7 +94,7 @@ class Opener:
         try:
             producer.init_transactions(_INIT_SECONDS)
         except KafkaException as error:
-            producer.close()
+            del producer
             said = fenced_or(error, spec.topic, partition)
             if said is not error:
                 raise said from error

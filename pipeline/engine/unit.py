@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -32,6 +33,10 @@ _FENCED = frozenset(
         KafkaError.INVALID_TXN_STATE,
     }
 )
+
+
+_ABORT_SECONDS = 5.0
+_PLAIN: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -82,16 +87,21 @@ class TransactionOutbox:
     ) -> None:
         if not self.begun:
             self.begin()
-        more: dict[str, Any] = {"headers": list(headers)} if headers else {}
+        more = {"headers": list(headers)} if headers else _PLAIN
+        self.put(topic, value, key, -1 if partition is None else partition, more)
+
+    def put(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int, more: dict[str, Any]
+    ) -> None:
+        """As `send`, in the producer's own words. A full queue waits: the broker sets the pace."""
         try:
-            self._produce(topic, value, key, -1 if partition is None else partition, **more)
+            self._produce(topic, value, key, partition, **more)
         except BufferError:
-            self._press(topic, value, key, -1 if partition is None else partition, more)
+            self._press(topic, value, key, partition, more)
 
     def _press(
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, more: dict[str, Any]
     ) -> None:
-        """The queue is full: the broker sets the pace."""
         deadline = time.monotonic() + self._timeout
         while True:
             self._producer.poll(0.05)
@@ -179,25 +189,24 @@ class Unit:
         self._abandoned = True
 
     def close(self) -> None:
-        """Abort what is open, give the producer back. Never raises."""
-        try:
+        """Abort what is open, give the producer back. Never raises; the unit is of no use any more."""
+        with suppress(KafkaException):  # the next owner's init_transactions aborts it
             self._producer.purge()
             if self._outbox.begun:
-                self._producer.abort_transaction(min(self._timeout, 5.0))
-        except KafkaException:
-            pass  # the next owner's init_transactions aborts it
-        self._producer.close()
+                self._producer.abort_transaction(min(self._timeout, _ABORT_SECONDS))
+        # without a reference librdkafka is destroyed; its close() would abort once more, and warn where that fails
+        del self._producer, self._outbox, self._logic
 
     @property
     def _place(self) -> tuple[str, str, int]:
         return self.spec.name, self.spec.topic, self.partition
 
     def _commit(self, end: int) -> None:
-        produce, partition, changelog = self._outbox.send, self.partition, self.spec.changelog
+        put, partition, changelog = self._outbox.put, self.partition, self.spec.changelog
         for key, value in self._store.take_changes():
-            produce(changelog, value, key, partition)
+            put(changelog, value, key, partition, _PLAIN)
         position = encode_position(Position(end, self.topic_id))
-        self._producer.produce(changelog, position, POSITION_KEY, partition, on_delivery=self._delivered)
+        put(changelog, position, POSITION_KEY, partition, {"on_delivery": self._delivered})
         if self._abandoned:
             raise AbandonedError(f"the batch of {self.spec.topic}-{partition} was abandoned")
         began = time.perf_counter()

@@ -84,14 +84,15 @@ class EngineApp(faust.App):  # type: ignore[misc]
             )
         return self._writers[sink.name]
 
-    async def leave(self) -> bool:
-        """Commit offsets, leave the group, close the clients; returns whether that could be done in time."""
+    async def leave(self, drained: bool) -> bool:
+        """Commit offsets, leave the group, close what is at rest; returns whether that could be done in time."""
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.stop()
-                await self.partitions.close()
-                for writer in self._writers.values():
-                    await writer.close()
+                if drained:
+                    await self.partitions.close()
+                    for writer in self._writers.values():
+                        await writer.close()
         except TimeoutError:
             return False
         self._pool.shutdown(wait=False)
@@ -182,7 +183,7 @@ async def _live(app: EngineApp) -> int:
     for task in (quiet, crashed):
         task.cancel()
     drained = await app.partitions.drain()
-    left = await app.leave()
+    left = await app.leave(drained)
     starting.cancel()
     code = EXIT_DRAINED if drained else EXIT_ABANDONED
     if app.failure is not None:

@@ -21,7 +21,7 @@ def _zone(name: str) -> str:
     except (KeyError, ValueError, OSError):
         hint = near(name, sorted(available_timezones()))
         raise ValueError(
-            f"there is no time zone {name!r}; {hint}write an IANA name such as Europe/Paris"
+            f"there is no time zone {name!r}{hint}; write an IANA name such as Europe/Paris"
         ) from None
     return name
 

@@ -134,7 +134,7 @@ def compile_event(event: Event, origin: Origin, latest: int, around: Surrounding
         file=origin.file,
         build=build,
         explain=lambda row, error: _explained(row, error, fields),
-        cells=lambda row: {column: row[position] for column, position in around.index.items()},
+        cells=around.cells,
     )
 
 

@@ -16,16 +16,16 @@ import msgspec
 
 from pipeline.core.instants import micros
 from pipeline.imports.compiled import CompiledEvent, Origin, Skipped, compile_event
-from pipeline.imports.convert import RowError, text
+from pipeline.imports.convert import RowError
 from pipeline.imports.lookups import Index
-from pipeline.imports.mapping import LoadedMapping
+from pipeline.imports.mapping import LoadedMapping, Value
 from pipeline.imports.ordered import Sortable, Sorter
 from pipeline.imports.plan import TablePlan, plan
 from pipeline.imports.progress import Meter, OnProgress
 from pipeline.imports.readers import open_table
 from pipeline.imports.report import ImportReport, Rejection, Rejects
 from pipeline.imports.sources import Row, TableReader
-from pipeline.imports.values import Surroundings, compile_cell
+from pipeline.imports.values import Surroundings, compile_cell, compile_text
 
 
 class ImportedEvent(msgspec.Struct, frozen=True, gc=False):
@@ -98,9 +98,12 @@ class Importer:
     def _open(self, table: str, path: Path, needed: TablePlan, *, quiet: bool = False) -> TableReader:
         def refuse(line: int, reason: str, raw: str) -> None:
             if not quiet:
-                self._rejects.add(Rejection(path.name, line, None, reason), raw)
+                self._rejects.add(Rejection(self._named(path), line, None, reason), raw)
 
         return open_table(path, self._mapping.tables[table], needed.columns, refuse)
+
+    def _named(self, path: Path) -> str:
+        return path.relative_to(self._data).as_posix()
 
     def _surroundings(self, table: str, reader: TableReader) -> Surroundings:
         return Surroundings(reader.index, self._mapping.tables[table], self._mapping.zone, self._lookups)
@@ -114,20 +117,26 @@ class Importer:
             with closing(self._open(table, path, needed, quiet=quiet)) as reader:
                 around = self._surroundings(table, reader)
                 cells = [
-                    (compile_cell(key, around), compile_cell(value, around), index.add)
+                    (compile_text(Value(column=key), around), compile_cell(value, around), index.add)
                     for (_, key, value), index in indexes.items()
                 ]
-                for _, row in self._meter.metered(reader):
-                    for key_of, value_of, add in cells:
-                        if (key := key_of(row)) is not None:
-                            add(text(key), value_of(row))
+                for line, row in self._meter.metered(reader):
+                    try:
+                        for key_of, value_of, add in cells:
+                            if (key := key_of(row)) is not None:
+                                add(key, value_of(row))
+                    except RowError as error:
+                        reason = f"it can't be looked up: {error}"
+                        self._rejects.add(Rejection(self._named(path), line, None, reason), around.cells(row))
 
     def _read_events(self, table: str, needed: TablePlan, limit: int) -> None:
         events = self._mapping.tables[table].events
         for path in needed.files if events else ():
             with closing(self._open(table, path, needed)) as reader:
                 around = self._surroundings(table, reader)
-                origins = {name: Origin(self._mapping.name, table, path.name, name) for name in events}
+                origins = {
+                    name: Origin(self._mapping.name, table, self._named(path), name) for name in events
+                }
                 compiled = [
                     compile_event(event, origins[name], self._latest, around)
                     for name, event in events.items()

@@ -212,10 +212,11 @@ class ImportMapping(Contract):
             for field, value in event.fields():
                 for at, lookup in lookups(value):
                     if lookup.table not in self.tables:
-                        remedy = (
-                            f"{near(lookup.table, list(self.tables))}the tables are {', '.join(self.tables)}"
+                        wrong = f"there is no table {lookup.table!r}{near(lookup.table, list(self.tables))}"
+                        yield (
+                            (*place, *field, *at, "table"),
+                            f"{wrong}; the tables are {', '.join(self.tables)}",
                         )
-                        yield (*place, *field, *at, "table"), f"there is no table {lookup.table!r}; {remedy}"
 
     def _bad_types(self) -> Iterator[Problem]:
         for place, _, event in self.events():
@@ -228,20 +229,15 @@ class ImportMapping(Contract):
                 source = (event.source and event.source.template) or table_name
                 other = seen.setdefault((source, event.id.template), place)
                 if other != place:
-                    message = (
+                    wrong = (
                         f"the same as in {'.'.join(map(str, other))}: one would count as a copy of the other"
                     )
-                    yield (
-                        (*place, "id"),
-                        f"{message}; add the event's name, such as {event.id.template}:{place[-1]}",
-                    )
+                    remedy = f"add the event's name, such as {event.id.template}:{place[-1]}"
+                    yield (*place, "id"), f"{wrong}; {remedy}"
 
     def _nothing_made(self) -> Iterator[Problem]:
         if not any(table.events for table in self.tables.values()):
-            yield (
-                ("tables",),
-                "no table has events, so that nothing would be imported; add `events` to a table",
-            )
+            yield ("tables",), "no table has events, so that nothing would be imported; add `events` to one"
 
 
 def lookups(value: Value) -> Iterator[tuple[Place, Lookup]]:
@@ -299,8 +295,8 @@ def _type_name_problems(text: object) -> Iterator[str]:
 def _domain_problems(text: str) -> Iterator[str]:
     domain = text.partition(".")[0]
     if domain not in DOMAINS:
-        remedy = f"{near(domain, DOMAINS)}the domains are {', '.join(DOMAINS)}"
-        yield f"a type begins with its domain, and {domain!r} is none; {remedy}"
+        remedy = f"the domains are {', '.join(DOMAINS)}"
+        yield f"a type begins with its domain, and {domain!r} is none{near(domain, DOMAINS)}; {remedy}"
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,8 @@ def _files(mapping: LoadedMapping, table: str, data: Path) -> tuple[list[Path], 
     if files:
         return files, []
     present = sorted(str(path.relative_to(data)) for path in data.rglob("*") if path.is_file())
-    remedy = f"{near(pattern, present)}it has {_listed(present)}" if present else "it is empty or not there"
-    message = f"no file of the data folder {data} matches {pattern!r}; {remedy}"
+    remedy = f"it has {_listed(present)}" if present else "it is empty or not there"
+    message = f"no file of the data folder {data} matches {pattern!r}{near(pattern, present)}; {remedy}"
     return [], [mapping.document.problem(("tables", table, "file"), message)]
 
 
@@ -85,7 +85,7 @@ def _missing(mapping: LoadedMapping, table: str, path: Path, uses: list[Use]) ->
 
 def _no_column(path: Path, column: str, reader: TableReader) -> str:
     hint = near(column, reader.columns)
-    return f"{path.name} has no column {column!r}; {hint}its columns are {_listed(reader.columns)}"
+    return f"{path.name} has no column {column!r}{hint}; its columns are {_listed(reader.columns)}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -30,6 +30,10 @@ class Surroundings:
     zone: str
     lookups: Mapping[tuple[str, str, str], Index]
 
+    def cells(self, row: Row) -> dict[str, Any]:
+        """A row's cells by column, as the file has them."""
+        return {column: row[position] for column, position in self.index.items()}
+
 
 def compile_value(value: Value, around: Surroundings) -> Getter:
     """The value as it goes into the touchpoint."""
@@ -114,7 +118,7 @@ def _text_cell(column: str, around: Surroundings) -> Getter:
 
 def _filled(template: Template, around: Surroundings) -> Getter:
     if not template.columns:
-        literal = "".join(part for part in template.parts if isinstance(part, str))
+        literal = template.text
         return lambda _: literal
     parts = [part if isinstance(part, str) else _slot(part, around) for part in template.parts]
 

@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.errors import ThroughlineError
 from pipeline.topology import Topology
 
 _TIMEOUT = 10.0
+_PASSING = frozenset(
+    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Watcher:
     def lags(self) -> list[Lag]:
         """The lag of every input partition; transaction markers may still count as one record each."""
         ends = self._ends()
-        committed = self._reader.committed(list(self._partitions), timeout=_TIMEOUT)
+        committed = self._committed()
         return [
             Lag(each.topic, each.partition, max(each.offset, 0), ends[(each.topic, each.partition)])
             for each in committed
@@ -91,6 +94,17 @@ class Watcher:
 
     def close(self) -> None:
         self._reader.close()
+
+    def _committed(self) -> list[TopicPartition]:
+        """A broker that has just started has no coordinator for a moment."""
+        deadline = time.monotonic() + _TIMEOUT
+        while True:
+            try:
+                return self._reader.committed(list(self._partitions), timeout=_TIMEOUT)
+            except KafkaException as error:
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     def _ends(self) -> dict[tuple[str, int], int]:
         wanted = {

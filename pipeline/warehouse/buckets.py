@@ -29,7 +29,7 @@ _TOGETHER = (
     1000  # buckets in one statement, so that it stays far below ClickHouse's max_query_size of 256 KiB
 )
 _SHARE = 0.2  # of the time may go into recomputing, so that a dense hour costs freshness and not the server
-_LONGEST_REST = 30.0
+_LONGEST_REST = 2.0
 
 
 @dataclass(frozen=True, slots=True)

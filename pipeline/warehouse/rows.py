@@ -16,14 +16,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pipeline.core.dead_letters import decode_headers
 from pipeline.engine.stage import Record
 from pipeline.warehouse import wire
+from schemas.dead_letter import DeadLetter, ErrorCode
 
 Refuse = Callable[[Record, str], None]
 """Told of a record that cannot be stored, and why, in one sentence."""
 
 _TOGETHER = 500
-_REASON = "throughline-"
 VALUE_BYTES = 16 * 1024  # of a dead letter: enough to see what is wrong; the topic keeps all of it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -62,12 +63,13 @@ def touchpoint_blocks(records: Sequence[Record], refuse: Refuse) -> list[Block]:
 
 def finding_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
     """`journeys.findings` → findings (every revision), and promises or stalls (the last)."""
-    good, findings = _decoded(records, _decode_finding, refuse)
-    promises = [
-        (r, f, d) for r, (f, d) in zip(good, findings, strict=True) if isinstance(d, wire.PromiseDetail)
+    good, findings = _decoded(records, wire.decode_finding, refuse)
+    pairs = list(zip(good, findings, strict=True))
+    return [
+        _finding_log(good, findings),
+        _promises([(r, f) for r, f in pairs if isinstance(f, wire.PromiseFinding)]),
+        _stalls([(r, f) for r, f in pairs if isinstance(f, wire.StallFinding)]),
     ]
-    stalls = [(r, f, d) for r, (f, d) in zip(good, findings, strict=True) if isinstance(d, wire.StallDetail)]
-    return [_finding_log(good, [f for f, _ in findings]), _promises(promises), _stalls(stalls)]
 
 
 def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
@@ -84,20 +86,20 @@ def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
 
 
 def dead_letter_blocks(records: Iterable[Record]) -> list[Block]:
-    """`touchpoints.dead-letter` → dead_letters. Whatever a letter's headers lack is empty: none is ever
-    refused.
+    """`touchpoints.dead-letter` → dead_letters. A record that is no dead letter is kept as one too, without reasons:
+    nothing is ever refused here, where refusing would only make another.
     """
     good = [record for record in records if record.value is not None]
-    told = [{name.removeprefix(_REASON): value for name, value in record.headers} for record in good]
+    letters = [_letter(record) for record in good]
     columns: dict[str, list[Any]] = {
-        "time": [_number(reasons, "timestamp") for reasons in told],
-        "topic": [reasons.get("topic", b"") for reasons in told],
-        "partition": [_number(reasons, "partition") for reasons in told],
-        "offset": [_number(reasons, "offset") for reasons in told],
-        "stage": [reasons.get("stage", b"") for reasons in told],
-        "code": [reasons.get("error-code", b"") for reasons in told],
-        "path": [reasons.get("path", b"") for reasons in told],
-        "message": [reasons.get("message", b"") for reasons in told],
+        "time": [_micros(letter.time) // 1000 for letter in letters],
+        "topic": [letter.topic for letter in letters],
+        "partition": [letter.partition for letter in letters],
+        "offset": [letter.offset for letter in letters],
+        "stage": [letter.stage for letter in letters],
+        "code": [letter.code.value for letter in letters],
+        "path": [letter.path for letter in letters],
+        "message": [letter.message for letter in letters],
         "key": [record.key or b"" for record in good],
         "value": [(record.value or b"")[:VALUE_BYTES] for record in good],
         "bytes": [len(record.value or b"") for record in good],
@@ -106,9 +108,21 @@ def dead_letter_blocks(records: Iterable[Record]) -> list[Block]:
     return [Block("dead_letters", columns, good)]
 
 
-def _number(reasons: dict[str, bytes], name: str) -> int:
-    digits = reasons.get(name, b"")
-    return int(digits) if digits.isdigit() and len(digits) < 16 else 0
+def _letter(record: Record) -> DeadLetter:
+    try:
+        return decode_headers(record.headers)
+    except ValueError as error:
+        # its own place is then the only origin that is known
+        return DeadLetter(
+            code=ErrorCode.UNEXPECTED,
+            path="",
+            message=str(error).splitlines()[0],
+            stage="",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            time=_EPOCH + timedelta(milliseconds=record.timestamp),
+        )
 
 
 def _touchpoint_columns(
@@ -181,33 +195,29 @@ def _decoded_singly(
     return good, values
 
 
-def _decode_finding(value: bytes) -> tuple[wire.Finding, wire.PromiseDetail | wire.StallDetail]:
-    finding = wire.decode_finding(value)
-    if finding.type == "promise":
-        return finding, wire.decode_promise(finding.detail)
-    if finding.type == "stall":
-        return finding, wire.decode_stall(finding.detail)
-    raise msgspec.ValidationError(f"unknown type {finding.type!r} - at `$.type`")
-
-
 def _finding_log(records: Sequence[Record], findings: Sequence[wire.Finding]) -> Block:
     columns: dict[str, list[Any]] = {
         "opened_at": [_micros(f.opened_at) for f in findings],
-        **_shared(findings),
-        "type": [f.type for f in findings],
+        "finding_id": [f.finding_id for f in findings],
+        "revision": [f.revision for f in findings],
+        "type": ["promise" if isinstance(f, wire.PromiseFinding) else "stall" for f in findings],
         "rule": [f.rule for f in findings],
-        "owner": [f.owner for f in findings],
-        "detail": [bytes(f.detail) for f in findings],
+        "status": [f.status for f in findings],
+        "person_id": [f.person_id for f in findings],
+        "journey_id": [f.journey_id for f in findings],
+        "detected_at": [_micros(f.detected_at) for f in findings],
+        "record": [record.value for record in records],
         "version": [_place(record) for record in records],
     }
     return Block("findings", columns, records)
 
 
-def _promises(rows: Sequence[tuple[Record, wire.Finding, wire.PromiseDetail]]) -> Block:
-    details = [detail for _, _, detail in rows]
+def _promises(rows: Sequence[tuple[Record, wire.PromiseFinding]]) -> Block:
+    findings = [finding for _, finding in rows]
+    details = [finding.detail for finding in findings]
     columns: dict[str, list[Any]] = {
-        **_shared([finding for _, finding, _ in rows]),
-        "rule": [finding.rule for _, finding, _ in rows],
+        **_shared(findings),
+        "rule": [f.rule for f in findings],
         "kind": [d.kind for d in details],
         "made_at": [_micros(d.made_at) for d in details],
         "made_by": [d.made_by for d in details],
@@ -218,14 +228,15 @@ def _promises(rows: Sequence[tuple[Record, wire.Finding, wire.PromiseDetail]]) -
         "cancelled_at": [_micros_or_none(d.cancelled_at) for d in details],
         "gap_hours": [d.gap_hours for d in details],
     }
-    return Block("promises", columns, [record for record, _, _ in rows])
+    return Block("promises", columns, [record for record, _ in rows])
 
 
-def _stalls(rows: Sequence[tuple[Record, wire.Finding, wire.StallDetail]]) -> Block:
-    details = [detail for _, _, detail in rows]
+def _stalls(rows: Sequence[tuple[Record, wire.StallFinding]]) -> Block:
+    findings = [finding for _, finding in rows]
+    details = [finding.detail for finding in findings]
     columns: dict[str, list[Any]] = {
-        **_shared([finding for _, finding, _ in rows]),
-        "owner": [finding.owner for _, finding, _ in rows],
+        **_shared(findings),
+        "owner": [f.owner for f in findings],
         "stage": [d.stage for d in details],
         "entered_at": [_micros(d.entered_at) for d in details],
         "since": [_micros(d.since) for d in details],
@@ -233,11 +244,11 @@ def _stalls(rows: Sequence[tuple[Record, wire.Finding, wire.StallDetail]]) -> Bl
         "limit_kind": [d.limit_kind for d in details],
         "left_at": [_micros_or_none(d.left_at) for d in details],
     }
-    return Block("stalls", columns, [record for record, _, _ in rows])
+    return Block("stalls", columns, [record for record, _ in rows])
 
 
 def _shared(findings: Sequence[wire.Finding]) -> dict[str, list[Any]]:
-    """The columns that the log, promises and stalls have in common."""
+    """The columns that promises and stalls have in common."""
     return {
         "finding_id": [f.finding_id for f in findings],
         "revision": [f.revision for f in findings],

@@ -65,10 +65,7 @@ class StallDetail(Struct, frozen=True, gc=False):
     left_at: datetime | None = None
 
 
-class Finding(Struct, frozen=True, gc=False):
-    """What all findings share; `detail` is read by its type."""
-
-    type: str
+class _Finding(Struct, frozen=True, gc=False, tag_field="type"):
     finding_id: str
     rule: str
     revision: int
@@ -82,7 +79,14 @@ class Finding(Struct, frozen=True, gc=False):
     evidence: tuple[str, ...]
     owner: str
     severity: str
-    detail: Raw
+
+
+class PromiseFinding(_Finding, frozen=True, gc=False, tag="promise"):
+    detail: PromiseDetail
+
+
+class StallFinding(_Finding, frozen=True, gc=False, tag="stall"):
+    detail: StallDetail
 
 
 class StageVisit(Struct, frozen=True, gc=False):
@@ -120,10 +124,9 @@ class PersonOverride(Struct, frozen=True, gc=False, tag_field="kind", tag="overr
     version: int
 
 
+Finding = PromiseFinding | StallFinding
 StateRecord = JourneyState | PersonState | PersonOverride
 
 decode_touchpoint = msgspec.json.Decoder(EnrichedTouchpoint).decode
 decode_finding = msgspec.json.Decoder(Finding).decode
-decode_promise = msgspec.json.Decoder(PromiseDetail).decode
-decode_stall = msgspec.json.Decoder(StallDetail).decode
 decode_state = msgspec.json.Decoder(StateRecord).decode

@@ -283,6 +283,16 @@ def test_a_query_ends_when_its_client_has_gone(connect: Connect) -> None:
     await_running(other, 0)
 
 
+def test_a_query_whose_client_left_at_once_ends_too(connect: Connect) -> None:
+    gone, other = connect(), connect()
+    gone.execute("SELECT 1")
+    gone.connection.send_query(LONG + " SETTINGS max_threads = 1")
+    gone.connection.send_external_tables(None)
+    gone.disconnect()
+    time.sleep(0.5)
+    await_running(other, 0)
+
+
 def test_clients_are_served_side_by_side(connect: Connect) -> None:
     slow, quick = connect(), connect()
     quick.execute("SELECT 1")

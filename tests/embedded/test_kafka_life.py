@@ -101,7 +101,7 @@ def test_the_broker_listens_on_loopback_only(kafka: EmbeddedKafka) -> None:
     for other in {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {
         "127.0.0.1"
     }:
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             socket.create_connection((other, kafka.port), timeout=2)
 
 
@@ -131,9 +131,14 @@ def test_a_folder_of_another_cluster_is_refused_untouched(folder: Path) -> None:
 def test_a_folder_of_something_else_is_refused_untouched(folder: Path) -> None:
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "notes.txt").write_text("mine")
-    with pytest.raises(FolderUnusableError, match="holds files but no meta.properties"):
+    with pytest.raises(FolderUnusableError, match=r"holds files but no meta\.properties"):
         EmbeddedKafka(folder, free_port(), free_port()).start()
     assert [file.name for file in (folder / "data").iterdir()] == ["notes.txt"]
+
+
+def test_a_path_that_means_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FolderUnusableError, match=", has a meaning of its own"):
+        EmbeddedKafka(tmp_path / "a,b", free_port(), free_port()).start()
 
 
 def test_a_folder_is_served_once(kafka: EmbeddedKafka) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-
 from counting_worker import Counting
 
 from pipeline.engine.clients import admin_options, confluent_options
@@ -37,7 +36,9 @@ class Place:
     def __init__(self, bootstrap: str, folder: Path, partitions: int = 2) -> None:
         self.bootstrap, self.folder, self.partitions = bootstrap, folder, partitions
         self.app = f"t{uuid.uuid4().hex[:10]}"
-        self.source, self.output, self.changelog = (f"{self.app}.{name}" for name in ("in", "out", "changelog"))
+        self.source, self.output, self.changelog = (
+            f"{self.app}.{name}" for name in ("in", "out", "changelog")
+        )
         self.admin = admin_options(bootstrap, {})
         self.options = confluent_options(bootstrap, {})
         self._workers: list[Worker] = []
@@ -64,7 +65,11 @@ class Place:
         return StageSpec("count", self.source, self.changelog, factory or counting)
 
     def open(
-        self, partition: int = 0, committed: Committed | None = None, factory: StageFactory | None = None, **more: object
+        self,
+        partition: int = 0,
+        committed: Committed | None = None,
+        factory: StageFactory | None = None,
+        **more: object,
     ) -> Unit:
         """A unit of this test's stage, opened in this process."""
         opener = Opener(self.config(**more), Logs(self.options), Hooks())
@@ -81,7 +86,12 @@ class Place:
         """Waits for `count` committed records of all partitions; returns what there is then, and half a second later."""
         name = topic or self.output
         reader = Consumer(
-            {**self.options, "group.id": "reader", "enable.auto.commit": False, "isolation.level": "read_committed"}
+            {
+                **self.options,
+                "group.id": "reader",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+            }
         )
         reader.assign([TopicPartition(name, each, 0) for each in range(self.partitions)])
         found: list[Entry] = []
@@ -98,7 +108,9 @@ class Place:
     def group_offsets(self) -> dict[int, int]:
         """The group's committed offset of each input partition; -1001 where there is none."""
         reader = Consumer({**self.options, "group.id": self.app, "enable.auto.commit": False})
-        asked = reader.committed([TopicPartition(self.source, each) for each in range(self.partitions)], timeout=10)
+        asked = reader.committed(
+            [TopicPartition(self.source, each) for each in range(self.partitions)], timeout=10
+        )
         reader.close()
         return {each.partition: each.offset for each in asked}
 
@@ -163,7 +175,9 @@ class Worker:
         until(lambda: words in self.log, seconds, lambda: f"{words!r} is not in the log:\n{self.log}")
 
 
-def until(holds: Callable[[], bool], seconds: float = 30, otherwise: Callable[[], str] = lambda: "it never held") -> None:
+def until(
+    holds: Callable[[], bool], seconds: float = 30, otherwise: Callable[[], str] = lambda: "it never held"
+) -> None:
     """Waits until it holds, or fails with what `otherwise` says."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -6,9 +6,10 @@ import signal
 import time
 
 import pytest
+from engine_place import Place, Worker, assert_counted_once, numbered, until
 
 from pipeline.engine.errors import EXIT_ABANDONED, EXIT_DRAINED, EXIT_FAILED, EXIT_STOPPED
-from engine_place import Place, Worker, assert_counted_once, numbered, until
+from pipeline.engine.topics import delete_topics
 
 pytestmark = [
     pytest.mark.services,
@@ -140,8 +141,6 @@ def test_a_topic_made_anew_stops_the_worker_with_the_remedy(place: Place, topic:
 
 
 def test_a_missing_topic_stops_the_worker_with_the_command_that_makes_it(place: Place) -> None:
-    from pipeline.engine.topics import delete_topics
-
     delete_topics(place.admin, [place.changelog])
     worker = place.worker()
     assert worker.wait() == EXIT_STOPPED

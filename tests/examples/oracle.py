@@ -21,8 +21,8 @@ class Figures:
 
     touchpoints: int
     persons: int
-    promises: dict[str, tuple[int, int, int, int, int]]
-    stalls: dict[str, tuple[int, int, int]]
+    promises: dict[str, tuple[int, ...]]
+    stalls: dict[str, tuple[int, ...]]
 
 
 _PROMISE = """
@@ -83,18 +83,22 @@ def loans(data: Path) -> Figures:
          WHERE met.case_id = made.case_id AND met.activity IN ({decided})) AS met
         FROM log AS made WHERE made.activity = 'A_SUBMITTED')"""
     answered = "'O_SENT_BACK', 'O_ACCEPTED', 'O_DECLINED', 'O_CANCELLED'"
-    queue = "activity = '{0}' AND step = 'SCHEDULE'", "activity = '{0}' AND step = 'START'"
-    stages = {
-        "offer_out": ("activity = 'O_SENT'", f"activity IN ({answered}, {decided})", 14),
-        "validation_queue": (*(part.format("W_Valideren aanvraag") for part in queue), 3),
-        "call_queue": (*(part.format("W_Nabellen offertes") for part in queue), 3),
+    visits = {
+        "offer_out": _paired("activity = 'O_SENT'", f"activity IN ({answered}, {decided})", 14),
+        "validation_queue": _queued("W_Valideren aanvraag"),
+        "call_queue": _queued("W_Nabellen offertes"),
     }
     return Figures(
         touchpoints=_number(database, "SELECT count(*) FROM log"),
         persons=_number(database, "SELECT count(DISTINCT case_id) FROM log"),
         promises={"decision": _row(database, f"{_PROMISE} FROM {decision}")},
-        stalls={name: _row(database, _paired(*stage) + _STALL) for name, stage in stages.items()},
+        stalls={name: _row(database, of_stage + _STALL) for name, of_stage in visits.items()},
     )
+
+
+def _queued(work: str) -> str:
+    """Visits of the queue in which work waits, three days at most, from its scheduling to its start."""
+    return _paired(f"activity = '{work}' AND step = 'SCHEDULE'", f"activity = '{work}' AND step = 'START'", 3)
 
 
 def _paired(enter: str, leave: str, days: int) -> str:

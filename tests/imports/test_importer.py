@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,7 +78,7 @@ def test_an_event_carries_everything_that_the_mapping_says(world: World) -> None
         "outcome": "success",
         "data": {"amount": 12.5, "due": "2025-01-03T23:59:59.999999Z", "paid": False},
     }
-    Touchpoint.model_validate_json(world.importer(mapping("orders.csv")).events().__next__().value)
+    Touchpoint.model_validate_json(msgspec.json.encode(made))
 
 
 def test_what_an_event_is_sent_with_is_its_time_its_domain_and_its_first_identity(world: World) -> None:
@@ -191,6 +192,19 @@ def test_a_key_whose_rows_differ_is_refused_where_it_is_asked_for(world: World) 
     imported = world.run(CHAINED)
     assert imported.ids == ["p1"]
     assert imported.reasons == [(3, "time: rows of orders with id = 'b' differ in at")]
+
+
+def test_a_key_that_is_no_simple_value_is_told(world: World) -> None:
+    chained(world)
+    world.write("people.jsonl", '{"number": [7], "mail": "x@y.z"}\n')
+    imported = world.run(CHAINED)
+    assert imported.rejects[0] == {
+        "file": "people.jsonl",
+        "line": 1,
+        "event": None,
+        "reason": "it can't be looked up: [7] can't be used as text",
+        "row": {"number": [7], "mail": "x@y.z"},
+    }
 
 
 def test_broken_rows_of_a_look_up_table_are_told_once(world: World) -> None:

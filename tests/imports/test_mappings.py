@@ -53,7 +53,7 @@ def test_a_good_mapping_loads_and_tells_its_domains(world: World) -> None:
             "zone: Europe/Berlin",
             "zone: Europe/Berln",
             (2, "zone"),
-            "there is no time zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
+            "there is no time zone 'Europe/Berln' (did you mean 'Europe/Berlin'?)",
         ),
         (
             "file: customers.csv",
@@ -66,7 +66,7 @@ def test_a_good_mapping_loads_and_tells_its_domains(world: World) -> None:
             "file: orders.csv",
             "file: orders.csv\n    format: cvs",
             (8, "tables.orders.format"),
-            "'cvs' is not allowed here; did you mean 'csv'?",
+            "'cvs' is not allowed here (did you mean 'csv'?)",
         ),
         (
             "file: orders.csv",
@@ -90,7 +90,7 @@ def test_a_good_mapping_loads_and_tells_its_domains(world: World) -> None:
             "type: sales.order.placed",
             "type: sale.order.placed",
             (10, "tables.orders.events.placed.type"),
-            "a type begins with its domain, and 'sale' is none; did you mean 'sales'?",
+            "a type begins with its domain, and 'sale' is none (did you mean 'sales'?)",
         ),
         (
             "type: sales.order.placed",
@@ -138,7 +138,7 @@ def test_a_good_mapping_loads_and_tells_its_domains(world: World) -> None:
             "table: customers",
             "table: customer",
             (15, "tables.orders.events.placed.identities.customer_id.lookup.table"),
-            "there is no table 'customer'; did you mean 'customers'? the tables are customers, orders",
+            "there is no table 'customer' (did you mean 'customers'?); the tables are customers, orders",
         ),
         (
             "{column: amount, type: float}",
@@ -192,7 +192,7 @@ def test_a_good_mapping_loads_and_tells_its_domains(world: World) -> None:
             "identities: {order_id: id}",
             "identity: {order_id: id}\n        identities: {order_id: id}",
             (22, "tables.orders.events.sent.identity"),
-            "there is no field 'identity' here; did you mean 'identities'?",
+            "there is no field 'identity' here (did you mean 'identities'?)",
         ),
     ],
 )
@@ -236,7 +236,7 @@ def test_missing_columns_are_told_with_those_of_the_file_before_a_row_is_read(wo
     ]
     messages = {problem.field.rpartition(".")[2]: problem.message for problem in caught.value.problems}
     assert messages["by"] == (
-        "orders.csv has no column 'customer'; did you mean 'customr'? "
+        "orders.csv has no column 'customer' (did you mean 'customr'?); "
         "its columns are id, customr, at, sent_on"
     )
     assert not world.rejects_file.exists()
@@ -248,7 +248,7 @@ def test_a_file_that_is_not_there_is_told_with_those_that_are(world: World) -> N
         world.table("orders.csv")
     (problem,) = caught.value.problems
     assert (problem.line, problem.field) == (4, "tables.orders.file")
-    assert "matches 'orders.csv'; did you mean 'orders.csv.gz'? it has orders.csv.gz" in problem.message
+    assert "matches 'orders.csv' (did you mean 'orders.csv.gz'?); it has orders.csv.gz" in problem.message
 
 
 def test_an_empty_data_folder_is_told_as_such(world: World) -> None:

@@ -81,8 +81,8 @@ def test_the_report_of_a_bad_map_names_file_line_and_field_and_fails(map_file: P
     assert lines == [
         f"{map_file}:6: touchpoints.sales.order.placed.owner: this field is missing; add it",
         (
-            f"{map_file}:6: touchpoints.sales.order.placed.ownr: there is no field 'ownr' here; "
-            "did you mean 'owner'? the fields are owner, touch, title"
+            f"{map_file}:6: touchpoints.sales.order.placed.ownr: there is no field 'ownr' here "
+            "(did you mean 'owner'?); the fields are owner, touch, title"
         ),
     ]
     assert status == 2
@@ -103,7 +103,7 @@ def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
             (2, "name"),
             "'My Shop' is not allowed here; a name has lower-case letters",
         ),
-        ("version: 1", "version: 2", (1, "version"), "2 is not allowed here; It has to be 1"),
+        ("version: 1", "version: 2", (1, "version"), "2 is not allowed here; it has to be 1"),
         (
             "expected: 1d 12h",
             "expected: 14",
@@ -138,7 +138,7 @@ def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
             "touch: supporting",
             "touch: suporting",
             (8, "touchpoints.fulfilment.order.delivered.touch"),
-            "'suporting' is not allowed here; did you mean 'supporting'?",
+            "'suporting' is not allowed here (did you mean 'supporting'?)",
         ),
         (
             "enter: fulfilment.order.sent",
@@ -222,6 +222,12 @@ def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
             "'sales.order.placed' is given twice; keep one of the two",
         ),
         (
+            "  sales.order.placed: {owner: sales}",
+            "  sales.order.placed: {owner: sales}\n  sale.order.paid: {owner: sales}",
+            (7, "touchpoints.sale.order.paid"),
+            "a type begins with its domain, and 'sale' is none; did you mean 'sales'?",
+        ),
+        (
             "strength: 500",
             "strength: 5000",
             (4, "identifiers.order_id.strength"),
@@ -294,7 +300,19 @@ def test_aliases_that_expand_without_end_are_refused(map_file: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     ((_, _, message),) = problems(map_file, "\n".join(lines))
-    assert message == "too deep or too large; simplify it"
+    assert message == "it is nested too deep, or too large; simplify it"
+
+
+def test_nesting_without_end_is_refused(map_file: Path) -> None:
+    for text in ("name: " + "[" * 5000 + "]" * 5000, "name: " + "[" * 60 + "]" * 60):
+        ((_, _, message),) = problems(map_file, text)
+        assert message == "it is nested too deep, or too large; simplify it"
+
+
+def test_a_tag_that_its_text_does_not_fit_leaves_the_text(map_file: Path) -> None:
+    line, field, message = changed(map_file, "strength: 500", "strength: !!int many")
+    assert (line, field) == (4, "identifiers.order_id.strength")
+    assert message == "this has to be a whole number, but it is 'many'"
 
 
 def test_merged_keys_give_way_to_own_ones(map_file: Path) -> None:

@@ -71,7 +71,7 @@ def test_all_files_that_match_are_read_and_named_where_a_row_is_refused(world: W
     world.write("in/orders-2.csv", f"at,id\n{DAY},b\nsoon,c\n")
     imported = world.table("in/orders-*.csv")
     assert imported.ids == ["a", "b"]
-    assert [(each["file"], each["line"]) for each in imported.rejects] == [("orders-2.csv", 3)]
+    assert [(each["file"], each["line"]) for each in imported.rejects] == [("in/orders-2.csv", 3)]
 
 
 def test_line_numbers_count_line_breaks_within_quotes(world: World) -> None:

@@ -18,6 +18,7 @@ from published_records import (
     Consumed,
     at,
     journey,
+    letter,
     override,
     person,
     promise,
@@ -108,17 +109,7 @@ def some_of_everything() -> list[Consumed]:
             [journey(), journey(1, touchpoints=5), person(ANNA, 5), person(BERT, 0, 3)], TOPOLOGY.state
         ),
         *published([override(BERT, "email:00", ANNA)], TOPOLOGY.state, 10),
-        Consumed(
-            TOPOLOGY.dead_letter,
-            0,
-            b"\xff{",
-            headers=(
-                ("throughline-error-code", b"malformed_json"),
-                ("throughline-timestamp", b"1525168800000"),
-                ("throughline-topic", b"touchpoints.sales"),
-                ("throughline-offset", b"4"),
-            ),
-        ),
+        letter(0, b"\xff{"),
     ]
 
 
@@ -152,14 +143,15 @@ def test_a_block_written_again_with_its_rows_in_any_order_changes_nothing(stage:
     records = some_of_everything()
     stage.write(records)
     stage.aggregate()
-    once = stage.tables(), aggregates(stage.warehouse)
+    once = stage.tables() | aggregates(stage.warehouse)
 
     stage.write(records)
     random.Random(seed).shuffle(records)
     stage.write(records)
     stage.aggregate()
 
-    assert (stage.tables(), aggregates(stage.warehouse)) == once
+    twice = stage.tables() | aggregates(stage.warehouse)
+    assert {table for table in once if twice[table] != once[table]} == set()
 
 
 def test_an_older_revision_that_comes_late_does_not_return(stage: Stage) -> None:
@@ -457,7 +449,7 @@ STATUSES = ("made", "at_risk", "broken", "kept", "withdrawn")
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -8,8 +8,8 @@ from published_records import (
     BERT,
     ORDER_7,
     TOPOLOGY,
-    Consumed,
     at,
+    letter,
     person,
     promise,
     published,
@@ -87,8 +87,8 @@ def test_the_last_revision_counts_and_what_was_withdrawn_or_merged_away_does_not
         *published(
             [person(ANNA, 2), person(BERT, 1), person(ORDER_7, 1), person(ORDER_7, 0, 1)], TOPOLOGY.state
         ),
-        Consumed(TOPOLOGY.dead_letter, 0, b"{", headers=(("throughline-offset", b"1"),)),
-        Consumed(TOPOLOGY.dead_letter, 1, b"{", headers=(("throughline-offset", b"2"),)),
+        letter(1),
+        letter(2),
     ]
     sink = WarehouseSink(warehouse, TOPOLOGY, lambda _: None, lambda record, reason: pytest.fail(reason))
     sink.write(records)

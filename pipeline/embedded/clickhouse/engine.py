@@ -136,7 +136,7 @@ class Session:
         self.command(f"SET {name} = {value}")
 
     def rows(self, query: str) -> Iterator[Chunk]:
-        """One chunk per block of the result; none if there are no rows."""
+        """One chunk per block of the result; none if there are no rows. A chunk is valid until the next is asked for."""
         try:
             stream = self._chdb.send_query(query, "Native")
         except RuntimeError as error:

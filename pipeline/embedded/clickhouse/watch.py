@@ -7,17 +7,23 @@ waits for the result. The byte itself is left for the connection's own reader.
 from __future__ import annotations
 
 import contextlib
+import logging
 import selectors
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Final
+
+log: Final = logging.getLogger(__name__)
+_AGAIN_SECONDS: Final = 0.1
 
 
 class Watcher:
-    """Start it once; `stop` ends its thread."""
+    """Its thread runs until `stop`."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._spoken: dict[socket.socket, Callable[[], None]] = {}
         self._lock = threading.Lock()
         self._woken, self._wake = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -27,42 +33,48 @@ class Watcher:
 
     @contextlib.contextmanager
     def over(self, connection: socket.socket, interrupt: Callable[[], None]) -> Iterator[None]:
-        """Within, `interrupt` is called once, from the watcher's thread, if the client speaks or leaves."""
-        self._change(lambda: self._selector.register(connection, selectors.EVENT_READ, interrupt))
+        """Within, once the client speaks or leaves, `interrupt` is called from the watcher's thread, again and
+        again: a query can't be interrupted before the engine has taken it up."""
+        with self._changing():
+            self._selector.register(connection, selectors.EVENT_READ, interrupt)
         try:
             yield
         finally:
-            self._change(lambda: self._forget(connection))
+            with self._changing():
+                if not self._spoken.pop(connection, None):
+                    self._selector.unregister(connection)
 
     def stop(self) -> None:
         self._stopped = True
-        self._change(lambda: None)
+        with self._changing():
+            pass
         self._thread.join()
         self._woken.close()
         self._wake.close()
         self._selector.close()
 
-    def _change(self, change: Callable[[], object]) -> None:
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
         with self._lock:
-            change()
+            yield
         self._wake.send(b"!")
-
-    def _forget(self, connection: socket.socket) -> None:
-        with contextlib.suppress(KeyError):
-            self._selector.unregister(connection)
 
     def _run(self) -> None:
         while not self._stopped:
-            events = self._selector.select()
-            for key, _ in events:
+            for key, _ in self._selector.select(_AGAIN_SECONDS if self._spoken else None):
                 if key.fileobj is self._woken:
                     self._woken.recv(4096)
                 else:
-                    self._interrupt(key)
+                    self._note(key)
+            for interrupt in list(self._spoken.values()):
+                try:
+                    interrupt()
+                except Exception:
+                    log.exception("a query could not be interrupted")
 
-    def _interrupt(self, key: selectors.SelectorKey) -> None:
-        with self._lock:
-            if key.fd not in self._selector.get_map():
-                return  # its query ended meanwhile
-            self._selector.unregister(key.fileobj)
-        key.data()
+    def _note(self, key: selectors.SelectorKey) -> None:
+        connection = key.fileobj
+        assert isinstance(connection, socket.socket)
+        with self._lock, contextlib.suppress(KeyError, ValueError):  # its query may have ended meanwhile
+            self._selector.unregister(connection)
+            self._spoken[connection] = key.data

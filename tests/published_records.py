@@ -8,7 +8,9 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from pipeline.core.dead_letters import encode_headers
 from pipeline.topology import Topology
+from schemas.dead_letter import DeadLetter, ErrorCode
 from schemas.enriched import EnrichedTouchpoint, JourneyContext
 from schemas.finding import (
     PromiseDetail,
@@ -50,6 +52,22 @@ def published(models: list[BaseModel], topic: str, first_offset: int = 0) -> lis
         Consumed(topic, first_offset + n, model.model_dump_json().encode(), key=b"k")
         for n, model in enumerate(models)
     ]
+
+
+def letter(offset: int, value: bytes = b"{", time: str = "2018-05-02 10:00") -> Consumed:
+    """A dead letter at `offset`, of a malformed record at the same offset of a source."""
+    refused = DeadLetter(
+        code=ErrorCode.MALFORMED_JSON,
+        path="data",
+        message="not JSON",
+        stage="ingest",
+        topic=TOPOLOGY.source("sales"),
+        partition=0,
+        offset=offset,
+        time=at(time),
+    )
+    headers = encode_headers([("content-type", b"application/json")], refused)
+    return Consumed(TOPOLOGY.dead_letter, offset, value, key=b"k\xfe", headers=tuple(headers))
 
 
 def touchpoint(id: str, time: str, **changes: object) -> EnrichedTouchpoint:  # noqa: A002 - the field's name

@@ -1,0 +1,1 @@
+"""Benchmarks: one command each; every report names the machine that it came from."""

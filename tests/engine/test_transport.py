@@ -1,0 +1,239 @@
+"""What the transport hands out, without a broker: ranges, limits, acknowledgements, and Faust's traps kept shut."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import FetchError, FetchResult
+from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError, OffsetOutOfRangeError
+from faust.types import TP
+
+from pipeline.engine.transport import Batch, Conductor, ConsumedRecord, Consumer, ConsumerThread, Intake
+
+ONE, TWO = TP("in", 1), TP("in", 2)
+
+
+class State:
+    """aiokafka's view of a partition: where it will fetch next."""
+
+    def __init__(self, position: int) -> None:
+        self.position, self.paused = position, False
+
+    def consumed_to(self, offset: int) -> None:
+        self.position = offset
+
+
+class Unpacker:
+    """Records of one fetch: `end` is the offset behind it, markers included; `broken` raises instead."""
+
+    def __init__(self, offsets: list[int], end: int, broken: bool = False) -> None:
+        self.next_fetch_offset = -1
+        self._offsets, self._end, self._broken = offsets, end, broken
+        self._consumer_record: Any = None
+        self._unpacked = self._unpack()
+
+    def __iter__(self) -> Any:
+        return self._unpacked
+
+    def _unpack(self) -> Any:
+        for offset in self._offsets:
+            if self._broken:
+                raise CorruptRecordException("broken")
+            record = SimpleNamespace(offset=offset, timestamp=7, key=b"k", value=b"v", headers=[("h", b"x")])
+            self.next_fetch_offset = offset + 1
+            yield self._consumer_record(ONE, record)
+        self.next_fetch_offset = self._end
+
+
+class Fetching:
+    """A consumer thread over what was fetched."""
+
+    def __init__(self, position: int = 0, limit: int = 100) -> None:
+        self.reported: list[tuple[TP, Exception]] = []
+        self.states = {ONE: State(position), TWO: State(0)}
+        self.thread = ConsumerThread.__new__(ConsumerThread)
+        self.thread.intakes = {}
+        self.thread.app = SimpleNamespace(conf=SimpleNamespace(broker_max_poll_records=limit))
+        self.thread.parent_loop = SimpleNamespace(call_soon_threadsafe=lambda call, *rest: call(*rest))
+        owner = SimpleNamespace(failed=lambda tp, error: self.reported.append((tp, error)))
+        self.thread.consumer = SimpleNamespace(owner=owner)
+        assignment = SimpleNamespace(state_value=self.states.get, active=True)
+        self._subscription = SimpleNamespace(
+            reassignment_in_progress=False, subscription=SimpleNamespace(assignment=assignment)
+        )
+        self._assignment = assignment
+        self.fetcher = SimpleNamespace(_records={}, _notify=lambda future: None, _wait_consume_future=None)
+
+    def start(self, offset: int, tp: TP = ONE) -> Intake:
+        intake = self.thread.intakes[tp] = Intake(tp, offset)
+        self.states[tp].position = offset
+        return intake
+
+    def fetch(self, offsets: list[int], end: int, tp: TP = ONE, broken: bool = False) -> None:
+        unpacker = Unpacker(offsets, end, broken)
+        unpacker.next_fetch_offset = self.states[tp].position
+        self.fetcher._records[tp] = FetchResult(
+            tp, assignment=self._assignment, partition_records=unpacker, backoff=0
+        )
+
+    def fail(self, error: Exception) -> None:
+        self.fetcher._records[ONE] = FetchError(error=error, backoff=0)
+
+    def collect(self) -> list[tuple[int, int, list[int]]]:
+        batches = self.thread._collect(self.fetcher, self._subscription)
+        return [(batch.start, batch.end, [record.offset for record in batch.records]) for batch in batches]
+
+
+def test_a_batch_covers_its_records_the_holes_and_the_markers_behind_them() -> None:
+    fetching = Fetching()
+    fetching.start(4)
+    fetching.fetch([4, 5, 9], end=12)
+    assert fetching.collect() == [(4, 12, [4, 5, 9])]
+
+
+def test_a_fetch_of_nothing_but_markers_belongs_to_the_next_batch() -> None:
+    """Else the next batch would begin after the unit's position, and seeking back would never end."""
+    fetching = Fetching()
+    intake = fetching.start(4)
+    fetching.fetch([], end=6)
+    assert fetching.collect() == []
+    assert intake.read_to == 6
+    fetching.fetch([6, 7], end=8)
+    assert fetching.collect() == [(4, 8, [6, 7])]
+
+
+def test_a_fetch_that_jumped_shows_as_a_gap() -> None:
+    fetching = Fetching()
+    fetching.start(4)
+    fetching.states[ONE].position = 9
+    fetching.fetch([9], end=10)
+    assert fetching.collect() == [(9, 10, [9])]
+
+
+def test_a_long_fetch_is_cut_into_batches_that_follow_each_other() -> None:
+    fetching = Fetching(limit=2)
+    fetching.start(0)
+    fetching.fetch([0, 1, 2], end=4)
+    assert fetching.collect() == [(0, 2, [0, 1])]
+    assert fetching.collect() == [(2, 4, [2])]
+
+
+def test_no_more_than_two_batches_of_a_partition_are_in_memory() -> None:
+    fetching = Fetching(limit=1)
+    intake = fetching.start(0)
+    fetching.fetch([0, 1, 2], end=3)
+    assert [fetching.collect() for _ in range(3)] == [[(0, 1, [0])], [(1, 2, [1])], []]
+    intake.in_flight -= 1
+    assert fetching.collect() == [(2, 3, [2])]
+
+
+def test_nothing_is_taken_for_a_partition_that_nobody_has_started() -> None:
+    fetching = Fetching()
+    fetching.fetch([0], end=1)
+    assert fetching.collect() == []
+
+
+def test_a_partition_that_is_full_does_not_hold_up_another() -> None:
+    fetching = Fetching()
+    fetching.start(0).in_flight = 2
+    fetching.start(0, TWO)
+    fetching.fetch([0], end=1)
+    fetching.fetch([0], end=1, tp=TWO)
+    assert fetching.collect() == [(0, 1, [0])]
+
+
+def test_nothing_is_taken_while_partitions_are_handed_out_anew() -> None:
+    fetching = Fetching()
+    fetching.start(0)
+    fetching.fetch([0], end=1)
+    fetching._subscription.reassignment_in_progress = True
+    assert fetching.collect() == []
+
+
+@pytest.mark.parametrize("error", [OffsetOutOfRangeError({ONE: 4}), RuntimeError("anything else")])
+def test_an_error_of_fetching_is_told_to_the_owner(error: Exception) -> None:
+    fetching = Fetching()
+    fetching.start(4)
+    fetching.fail(error)
+    assert fetching.collect() == []
+    assert fetching.reported == [(ONE, error)]
+    assert ONE not in fetching.fetcher._records
+
+
+@pytest.mark.parametrize("error", [OffsetOutOfRangeError({ONE: 2}), NoOffsetForPartitionError(ONE)])
+def test_an_error_of_what_aiokafka_prefetched_by_itself_is_not(error: Exception) -> None:
+    fetching = Fetching()
+    fetching.start(4)
+    fetching.fail(error)
+    assert fetching.collect() == []
+    assert fetching.reported == []
+
+
+def test_a_broken_record_is_told_to_the_owner_and_nothing_of_its_fetch_is_delivered() -> None:
+    fetching = Fetching()
+    intake = fetching.start(0)
+    fetching.fetch([0, 1], end=2, broken=True)
+    assert fetching.collect() == []
+    assert [type(error) for _, error in fetching.reported] == [CorruptRecordException]
+    assert intake.read_to == 0
+
+
+def test_a_record_has_what_the_logic_needs() -> None:
+    fetching = Fetching()
+    fetching.start(0)
+    fetching.fetch([0], end=1)
+    (batch,) = fetching.thread._collect(fetching.fetcher, fetching._subscription)
+    assert batch.records == [ConsumedRecord("in", 1, 0, 7, b"k", b"v", (("h", b"x"),))]
+
+
+def consumer() -> Consumer:
+    bare = Consumer.__new__(Consumer)
+    bare._acked = defaultdict(list)
+    bare._thread = SimpleNamespace(wake=lambda: None)
+    return bare
+
+
+def test_what_is_committed_to_the_group_is_the_furthest_acknowledged_offset() -> None:
+    bare = consumer()
+    for offset in (5, 900_000_000, 7):
+        bare.acknowledge(ONE, offset)
+    assert bare._new_offset(ONE) == 900_000_000
+    assert bare._new_offset(ONE) is None
+    assert bare._new_offset(TWO) is None
+
+
+def test_a_batch_is_released_once_however_many_actors_saw_it() -> None:
+    bare, intake = consumer(), Intake(ONE, 0)
+    intake.in_flight = 2
+    batch = Batch(intake, [], 0, 1)
+    bare.release(batch)
+    bare.release(batch)
+    assert intake.in_flight == 1
+
+
+def test_an_actor_that_outlives_its_partition_gets_nothing_and_breaks_nothing() -> None:
+    """Faust's own conductor fails an assertion there, which ends the worker."""
+    conductor = Conductor.__new__(Conductor)
+    mine, gone = SimpleNamespace(active_partitions={ONE}), SimpleNamespace(active_partitions={TWO})
+    conductor._topics = [mine, gone]
+    conductor._tp_index = defaultdict(Channels)
+    conductor._update_tp_index({ONE})
+    assert dict(conductor._tp_index) == {ONE: [mine]}
+
+
+class Channels(list[Any]):
+    """A set of things that cannot be hashed."""
+
+    add = list.append
+
+
+def test_an_actor_that_stops_does_not_make_the_group_rebalance() -> None:
+    """Faust subscribes anew 45 s after any channel was discarded."""
+    conductor = Conductor.__new__(Conductor)
+    conductor._topics = {"channel"}
+    conductor._subscription_changed = SimpleNamespace(set=lambda: pytest.fail("the group would rebalance"))
+    conductor.discard("channel")
+    assert conductor._topics == set()

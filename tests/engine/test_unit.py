@@ -1,0 +1,203 @@
+"""A unit of work without a broker: what it takes, what it commits, what an error leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from pipeline.engine.changelog import POSITION_KEY, Position, encode_position
+from pipeline.engine.errors import FencedError
+from pipeline.engine.hooks import Hooks
+from pipeline.engine.stage import Outbox, Record
+from pipeline.engine.store import MemoryStore
+from pipeline.engine.transport import ConsumedRecord
+from pipeline.engine.unit import AbandonedError, Outcome, StageSpec, Unit
+
+
+class FakeProducer:
+    """Keeps what was committed; `fails` makes the next commit raise, `room` is what fits into the queue."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[Any, ...]] | None = None
+        self.committed: list[list[tuple[Any, ...]]] = []
+        self.fails: KafkaError | None = None
+        self.room = 10**9
+        self.polls = 0
+        self.aborted = 0
+
+    def begin_transaction(self) -> None:
+        assert self.open is None, "one transaction at a time"
+        self.open = []
+
+    def produce(
+        self, topic: str, value: bytes | None, key: bytes | None, partition: int, **more: Any
+    ) -> None:
+        assert self.open is not None, "outside of a transaction"
+        if not self.room:
+            raise BufferError
+        self.room -= 1
+        self.open.append((topic, value, key, partition))
+
+    def poll(self, timeout: float) -> int:
+        self.polls += 1
+        self.room += 1
+        return 0
+
+    def commit_transaction(self, timeout: float) -> None:
+        if self.fails is not None:
+            raise KafkaException(self.fails)
+        assert self.open is not None
+        self.committed.append(self.open)
+        self.open = None
+
+    def abort_transaction(self, timeout: float) -> None:
+        self.aborted += 1
+
+    def purge(self) -> None: ...
+
+
+class Echo:
+    """Sends each value on and stores it under its key."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.at_rest: Callable[[Outbox], bool] = lambda outbox: False
+
+    def process(self, records: Iterable[Record], outbox: Outbox) -> None:
+        for record in records:
+            outbox.send("out", record.value, record.key, 0)
+            self._store.put(record.key or b"", record.value or b"")
+
+    def quiet(self, now: int, outbox: Outbox) -> bool:
+        return self.at_rest(outbox)
+
+
+class Bench:
+    """A unit at offset 10 over a fake producer."""
+
+    def __init__(self) -> None:
+        self.producer, self.store = FakeProducer(), MemoryStore()
+        self.logic = Echo(self.store)
+        self.unit = Unit(
+            StageSpec("echo", "in", "log", factory=None),  # type: ignore[arg-type]
+            3,
+            producer=self.producer,  # type: ignore[arg-type]
+            store=self.store,
+            logic=self.logic,
+            position=Position(10, "topic-id"),
+            stored=True,
+            changelog_end=0,
+            timeout=1.0,
+            hooks=Hooks(),
+        )
+
+    def process(self, offsets: range, start: int | None = None, end: int | None = None) -> Outcome:
+        records = [ConsumedRecord("in", 3, offset, 0, b"k", b"%d" % offset, ()) for offset in offsets]
+        first = offsets.start if start is None else start
+        return self.unit.process(records, first, offsets.stop if end is None else end)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def error(code: int) -> KafkaError:
+    return KafkaError(code)
+
+
+def test_outputs_state_and_position_are_one_transaction(bench: Bench) -> None:
+    assert bench.process(range(10, 12)) is Outcome.COMMITTED
+    assert bench.producer.committed == [
+        [
+            ("out", b"10", b"k", 0),
+            ("out", b"11", b"k", 0),
+            ("log", b"11", b"k", 3),
+            ("log", encode_position(Position(12, "topic-id")), POSITION_KEY, 3),
+        ]
+    ]
+    assert bench.unit.position == 12
+
+
+def test_the_position_is_the_end_of_the_range_not_the_last_record(bench: Bench) -> None:
+    bench.process(range(10, 12), end=15)
+    assert bench.unit.position == 15
+
+
+def test_a_batch_that_ends_before_the_position_is_dropped(bench: Bench) -> None:
+    assert bench.process(range(5, 10)) is Outcome.DROPPED
+    assert bench.producer.committed == []
+
+
+def test_a_batch_that_overlaps_the_position_is_applied_from_there(bench: Bench) -> None:
+    bench.process(range(8, 12))
+    assert [sent[1] for sent in bench.producer.committed[0] if sent[0] == "out"] == [b"10", b"11"]
+
+
+def test_a_batch_that_begins_after_the_position_is_a_gap_and_moves_nothing(bench: Bench) -> None:
+    assert bench.process(range(11, 13)) is Outcome.GAP
+    assert bench.producer.committed == []
+    assert bench.unit.position == 10
+
+
+def test_a_range_that_covers_holes_before_its_first_record_is_no_gap(bench: Bench) -> None:
+    assert bench.process(range(12, 13), start=10) is Outcome.COMMITTED
+
+
+def test_an_error_in_the_commit_leaves_the_position_where_it_was(bench: Bench) -> None:
+    bench.producer.fails = error(KafkaError._TIMED_OUT)
+    with pytest.raises(KafkaException):
+        bench.process(range(10, 12))
+    assert bench.unit.position == 10
+    bench.unit.close()
+    assert bench.producer.aborted == 1
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH]
+)
+def test_a_fenced_producer_is_told_apart_from_other_errors(bench: Bench, code: int) -> None:
+    bench.producer.fails = error(code)
+    with pytest.raises(FencedError, match="another worker has opened the partition"):
+        bench.process(range(10, 12))
+
+
+def test_an_abandoned_unit_does_not_commit(bench: Bench) -> None:
+    bench.unit.abandon()
+    with pytest.raises(AbandonedError):
+        bench.process(range(10, 12))
+    assert bench.producer.committed == []
+
+
+def test_a_full_queue_waits_for_the_broker(bench: Bench) -> None:
+    bench.producer.room = 1
+    assert bench.process(range(10, 12)) is Outcome.COMMITTED
+    assert bench.producer.polls > 0
+
+
+def test_a_quiet_unit_with_nothing_to_say_costs_no_transaction(bench: Bench) -> None:
+    bench.unit.quiet(0, 10)
+    assert bench.producer.committed == []
+    assert bench.producer.open is None
+
+
+def test_what_a_logic_says_when_it_is_quiet_is_committed_with_the_position(bench: Bench) -> None:
+    def at_rest(outbox: Outbox) -> bool:
+        outbox.send("out", b"idle", None, 0)
+        return True
+
+    bench.logic.at_rest = at_rest
+    bench.unit.quiet(0, 10)
+    assert [sent[1] for sent in bench.producer.committed[0]] == [
+        b"idle",
+        encode_position(Position(10, "topic-id")),
+    ]
+
+
+def test_a_quiet_unit_stores_how_far_it_has_read(bench: Bench) -> None:
+    bench.unit.quiet(0, 13)
+    assert bench.unit.position == 13
+    assert bench.producer.committed == [[("log", encode_position(Position(13, "topic-id")), POSITION_KEY, 3)]]
