@@ -1,4 +1,4 @@
-"""A stage's logic whose counts are exported: what it counted in a batch is added to the metrics after the batch."""
+"""A stage's logic whose counts and watermark are exported, once per batch."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ from pipeline.metrics import Metrics
 
 
 class CountingLogic(StageLogic, Protocol):
-    """A logic that counts what happens, since it was built."""
+    """A logic that counts what happens since it was built, and knows how far time has come (µs since 1970)."""
 
     @property
     def counts(self) -> Counter[str]: ...
+    @property
+    def watermark(self) -> int | None: ...
 
 
 class Counted:
-    """Passes everything on to `logic`, and its counts to `metrics`, once per batch.
+    """Passes everything on to `logic`, and what it says of itself to `metrics`, after each batch.
 
     A batch whose transaction fails is counted again when it is repeated: these are rates to watch, not accounts.
     """
 
-    def __init__(self, stage: str, logic: CountingLogic, metrics: Metrics) -> None:
+    def __init__(
+        self, stage: str, topic: str, partition: int, logic: CountingLogic, metrics: Metrics
+    ) -> None:
         self._stage = stage
+        self._topic = topic
+        self._partition = partition
         self._logic = logic
         self._metrics = metrics
         self._told: Counter[str] = Counter()
@@ -43,3 +49,5 @@ class Counted:
         counts = Counter(self._logic.counts)
         self._metrics.count(self._stage, counts - self._told)
         self._told = counts
+        if (reached := self._logic.watermark) is not None:
+            self._metrics.watermark(self._stage, self._topic, self._partition, reached)

@@ -25,7 +25,8 @@ def register(app: Any, deps: Deps) -> None:
     )
 
     def factory(partition: int, store: Store) -> StageLogic:
-        return Counted("identity", Identity(partition, store, config), deps.metrics)
+        logic = Identity(partition, store, config)
+        return Counted("identity", topology.identity, partition, logic, deps.metrics)
 
     create_stage(
         app, "identity", topology.identity, topology.changelog("identity", topology.identity), factory

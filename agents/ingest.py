@@ -48,6 +48,7 @@ def register(app: Any, deps: Deps) -> None:
 
         def factory(partition: int, store: Store, config: IngestConfig = config) -> StageLogic:
             tokens = Tokens(deps.settings.identity_key.get_secret_value(), deps.plan.kinds)
-            return _Limited("ingest", Ingest(partition, store, config, deps.plan, tokens), deps.metrics)
+            logic = Ingest(partition, store, config, deps.plan, tokens)
+            return _Limited("ingest", config.topic, partition, logic, deps.metrics)
 
         create_stage(app, "ingest", topic, deps.topology.changelog("ingest", topic), factory)

@@ -16,7 +16,8 @@ def register(app: Any, deps: Deps) -> None:
     topology, config = deps.topology, journey_config(deps)
 
     def factory(partition: int, store: Store) -> StageLogic:
-        return Counted("journey", JourneyStage(partition, store, config, deps.plan), deps.metrics)
+        logic = JourneyStage(partition, store, config, deps.plan)
+        return Counted("journey", topology.journeys, partition, logic, deps.metrics)
 
     create_stage(app, "journey", topology.journeys, topology.changelog("journey", topology.journeys), factory)
 

@@ -7,8 +7,14 @@ import sys
 
 import structlog
 
-_QUIET = ("aiokafka", "faust", "mode", "kafka")
-"""They tell of every rebalance and heartbeat; what matters of it the engine tells."""
+_QUIET = {
+    # they tell of every rebalance and heartbeat; what matters of it the engine tells
+    "aiokafka": logging.WARNING,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    # each of its failures ends in an error of the engine
+    "kafka": logging.CRITICAL,
+}
 
 
 def configure() -> None:
@@ -38,5 +44,5 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)

@@ -12,6 +12,7 @@ from pipeline.core.dead_letters import RefusedError, dead_letter, encode_headers
 from pipeline.engine.stage import Record
 from pipeline.engine.worker import create_sink
 from pipeline.errors import ThroughlineError
+from pipeline.topology import MAX_LETTER_BYTES
 from pipeline.warehouse.buckets import BucketSink
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.rows import Refuse
@@ -28,9 +29,9 @@ class NotDeliveredError(ThroughlineError):
 class _Sender:
     """Sends and waits: when a call has returned, the broker has it."""
 
-    def __init__(self, options: dict[str, str]) -> None:
+    def __init__(self, options: dict[str, Any]) -> None:
         self._producer = Producer(
-            {**options, "enable.idempotence": True, "message.max.bytes": 12 * 1024 * 1024}
+            {**options, "enable.idempotence": True, "message.max.bytes": MAX_LETTER_BYTES}
         )
 
     def send(

@@ -1,6 +1,6 @@
 """One hop through the engine, exactly once: decode, a value per key, one output, changelog. One worker.
 
-    python benchmarks/engine_hop.py --kafka 127.0.0.1:19092 [--records 600000] [--partitions 4] [--batch 2000]
+    python -m benchmarks.engine_hop --kafka 127.0.0.1:19092 [--records 600000] [--partitions 4] [--batch 2000]
 
 Topics of its own are made, filled before the clock starts, and deleted. The clock runs from the first batch's
 commit to the last one's. Beside it the bound: the same records decoded and produced, with nothing else.

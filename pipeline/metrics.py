@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -19,10 +19,13 @@ _PLACE = ("stage", "topic", "partition")
 
 
 class Metrics(Hooks):
-    """The metrics of one worker process, fed by the engine's hooks and by the stages' counts of each batch."""
+    """The metrics of one worker process of `pipeline`, fed by the engine's hooks and the stages' counts of each batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, pipeline: str) -> None:
         self.registry = CollectorRegistry()
+        Info("throughline_worker", "The pipeline that this worker works for.", registry=self.registry).info(
+            {"pipeline": pipeline}
+        )
 
         def counter(name: str, meaning: str, labels: Iterable[str] = _PLACE) -> Counter:
             return Counter(f"throughline_{name}", meaning, tuple(labels), registry=self.registry)
@@ -56,13 +59,15 @@ class Metrics(Hooks):
         )
         # the stages: what they count while they process, by name and reason
         self._events = counter(
-            "events", "What happened to touchpoints: accepted, late, duplicate, …", ("stage", "event")
+            "events",
+            "What happened to touchpoints, by name: touchpoints, late, duplicates, unmapped, …",
+            ("stage", "event"),
         )
         self._dead_letters = counter("dead_letters", "Records refused, by error code.", ("code",))
         self._watermark = Gauge(
             "throughline_watermark_seconds",
             "Watermark of a stage's partition, in seconds since 1970.",
-            ("stage", "partition"),
+            _PLACE,
             registry=self.registry,
         )
         # the warehouse
@@ -93,8 +98,8 @@ class Metrics(Hooks):
             else:
                 self._events.labels(stage, name).inc(amount)
 
-    def watermark(self, stage: str, partition: int, micros: int) -> None:
-        self._watermark.labels(stage, partition).set(micros / 1e6)
+    def watermark(self, stage: str, topic: str, partition: int, micros: int) -> None:
+        self._watermark.labels(stage, topic, partition).set(micros / 1e6)
 
     def inserted(self, table: str, rows: int, seconds: float) -> None:
         self._rows.labels(table).inc(rows)

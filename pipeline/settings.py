@@ -1,7 +1,7 @@
 """Settings: read once, from the environment (`THROUGHLINE_…`) over a TOML file over the defaults below.
 
 The file is the one that `THROUGHLINE_CONFIG` names, else `throughline.toml` in the working folder if it is there.
-Each default says why it is what it is.
+Each default says why it is what it is. docs/settings.md has them as a table; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -9,24 +9,40 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
+from pipeline.engine.clients import admin_options, confluent_options
+from pipeline.errors import ThroughlineError
 from pipeline.topology import DOMAINS, Topology
 
 DEVELOPMENT_KEY = "throughline-development-key"
+PREFIX = "THROUGHLINE_"
+NAME_PATTERN = "[a-z][a-z0-9-]{0,40}"
+"""Of a pipeline. Without `_`: Kafka may take it for a dot, ClickHouse has it for `-`, and names must not meet."""
+_CONFIG = "THROUGHLINE_CONFIG"
+_DEFAULT_FILE = "throughline.toml"
+_PATIENCE_MS = 5_000
+
+
+class SettingsProblemError(ThroughlineError):
+    """A setting that can't be used; the message names each one, where it can be set, and what is wrong with it."""
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="THROUGHLINE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     # where
     home: Path = Field(default=Path(".throughline"), description="Everything the embedded services keep.")
@@ -42,9 +58,11 @@ class Settings(BaseSettings):
         description="Passed through to every Kafka client, in librdkafka's names: security.protocol, sasl.mechanism, …",
     )
     clickhouse: str = Field(default="127.0.0.1:19000", description="host:port of the native protocol.")
-    clickhouse_user: str = "default"
-    clickhouse_password: SecretStr = SecretStr("")
-    clickhouse_secure: bool = False
+    clickhouse_user: str = Field(default="default", description="ClickHouse's own default user.")
+    clickhouse_password: SecretStr = Field(
+        default=SecretStr(""), description="Empty: the embedded warehouse listens on loopback alone."
+    )
+    clickhouse_secure: bool = Field(default=False, description="TLS to ClickHouse; its port is then another.")
     clickhouse_ca: Path | None = Field(default=None, description="CA bundle, when `clickhouse_secure`.")
     metrics_host: str = Field(
         default="127.0.0.1", description="Loopback: metrics are nobody else's unless you say so."
@@ -52,7 +70,7 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=19100, ge=0, le=65535, description="First worker's; 0 turns it off.")
 
     # which pipeline
-    namespace: Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_-]{0,40})?$")] = Field(
+    namespace: Annotated[str, StringConstraints(pattern=rf"^({NAME_PATTERN})?$")] = Field(
         default="", description="Empty for the live pipeline; a replay's name otherwise."
     )
     journey_map: Path | None = Field(default=None, description="The YAML journey map.")
@@ -72,6 +90,7 @@ class Settings(BaseSettings):
     # meaning
     identity_key: SecretStr = Field(
         default=SecretStr(DEVELOPMENT_KEY),
+        min_length=8,
         description="Key of the hash behind person ids and tokens. Set your own, once; changing it changes every person.",
     )
     lateness_seconds: float = Field(
@@ -133,18 +152,23 @@ class Settings(BaseSettings):
     )
 
     def environment(self) -> dict[str, str]:
-        """These settings as environment variables, for a child process: what differs from the defaults."""
-        changed = self.model_dump(mode="json", exclude_defaults=True)
+        """These settings as environment variables: a child process that gets them has the same settings."""
         secrets = {name: value.get_secret_value() for name, value in self if isinstance(value, SecretStr)}
+        plain = {**self.model_dump(mode="json", exclude_none=True), **secrets}
         return {
-            f"THROUGHLINE_{name.upper()}": text if isinstance(text, str) else json.dumps(text)
-            for name, text in ((name, secrets.get(name, value)) for name, value in changed.items())
+            f"{PREFIX}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in plain.items()
         }
 
     @property
-    def kafka_client(self) -> dict[str, str]:
-        """Options that every librdkafka client of this pipeline starts from."""
-        return {**self.kafka_options, "bootstrap.servers": self.kafka}
+    def kafka_client(self) -> dict[str, Any]:
+        """Options that every librdkafka client of this pipeline starts from. Raises OptionError."""
+        return confluent_options(self.kafka, self.kafka_options)
+
+    @property
+    def kafka_admin(self) -> dict[str, Any]:
+        """Options of the administration client, impatient with a broker that is not there. Raises OptionError."""
+        return {**admin_options(self.kafka, self.kafka_options), "bootstrap_timeout_ms": _PATIENCE_MS}
 
     @property
     def topology(self) -> Topology:
@@ -170,8 +194,75 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the base class's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("THROUGHLINE_CONFIG", "throughline.toml"))
         sources: tuple[Any, ...] = (init_settings, env_settings)
-        if file.exists():
+        file = _file()
+        if file is not None:
             sources += (TomlConfigSettingsSource(settings_cls, toml_file=file),)
         return sources
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of this process; what is `given` goes first. Raises SettingsProblemError naming all that is wrong."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsProblemError("\n".join(map(_problem, error.errors()))) from None
+    except SettingsError as error:  # a value that should be JSON and is not
+        name = re.search('field "([a-z_]+)"', str(error))
+        variable = f"{PREFIX}{name[1].upper()}" if name else "a THROUGHLINE_ variable"
+        raise SettingsProblemError(
+            f'{variable} is not JSON; write an object of names and texts such as {{"client.id": "throughline"}}'
+        ) from None
+
+
+def _file() -> Path | None:
+    """The TOML file, after a look at whether it can be read; None when there is none and none was named."""
+    named = os.environ.get(_CONFIG)
+    file = Path(named or _DEFAULT_FILE)
+    try:
+        tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise SettingsProblemError(
+                f"{_CONFIG} names {file}, which does not exist; correct or unset it"
+            ) from None
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsProblemError(f"{file} can't be read ({error}); write it as TOML in UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsProblemError(
+            f'{file} is not TOML: {error}; write a line for each setting, such as kafka = "127.0.0.1:19092"'
+        ) from error
+    return file
+
+
+def _problem(error: ErrorDetails) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(name, Settings.model_fields, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else "; docs/settings.md lists them all"
+        return f"{os.environ.get(_CONFIG, _DEFAULT_FILE)}: there is no setting {name!r}{meant}"
+    shown = "" if name in _SECRET else f"{error['input']!r}, but "
+    return f"the setting {name} is {shown}{_right(error)}; set it as {PREFIX}{name.upper()} or in {_DEFAULT_FILE}"
+
+
+def _right(error: ErrorDetails) -> str:
+    """What the value would have to be."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "it has to be a whole number"
+        case "float_parsing" | "float_type":
+            return "it has to be a number"
+        case "bool_parsing" | "bool_type":
+            return "it has to be true or false"
+        case "dict_type":
+            return "it has to be an object of names and texts"
+        case "too_short":
+            return f"too short: it has to have at least {context['min_length']} characters"
+        case "string_pattern_mismatch":
+            return "it has to be at most 41 lower-case letters, digits and -, first a letter"
+    return error["msg"].replace("Input should be", "it has to be")
+
+
+_SECRET = frozenset(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from pipeline.engine.topics import TopicSpec
 from schemas.base import DOMAINS
 
-__all__ = ["DOMAINS", "Topology"]
+__all__ = ["DOMAINS", "MAX_LETTER_BYTES", "MAX_RECORD_BYTES", "Topology"]
+
+MAX_RECORD_BYTES = 11 * 1024 * 1024
+"""Of a source topic; what is larger does not leave its producer."""
+MAX_LETTER_BYTES = 12 * 1024 * 1024
+"""Of the dead-letter topic: a record of the largest size, and the headers that say what is wrong with it."""
 
 _DAY_MS = 24 * 3600 * 1000
 _WEEK = {"retention.ms": str(7 * _DAY_MS)}
@@ -87,9 +92,8 @@ class Topology:
 
         compact = {"cleanup.policy": "compact", "delete.retention.ms": str(7 * _DAY_MS)}
         changelog = {**compact, "segment.ms": str(_DAY_MS), "min.cleanable.dirty.ratio": "0.3"}
-        # room for a record at the source's limit plus its headers, so that an oversized one still fits here
-        letter = {**_FOREVER, "max.message.bytes": str(12 * 1024 * 1024)}
-        source = {**_WEEK, "max.message.bytes": str(11 * 1024 * 1024)}
+        letter = {**_FOREVER, "max.message.bytes": str(MAX_LETTER_BYTES)}
+        source = {**_WEEK, "max.message.bytes": str(MAX_RECORD_BYTES)}
         return [
             *(spec(name, self.source_partitions, source) for name in self.sources),
             spec(self.dead_letter, 1, letter),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -35,4 +36,9 @@ def progress(*, quiet: bool = False) -> Iterator[Progress]:
 
 def say(text: str) -> None:
     """One line of what is going on, for a person who waits."""
-    err.print(f"[dim]{text}[/dim]")
+    err.print(text, style="dim", markup=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """What is wrong, and what to do about it."""
+    err.print("[bold red]error:[/bold red]", escape(text), soft_wrap=True)

@@ -17,10 +17,10 @@ from pipeline.cli.simulate import Customers, Days, Seed
 from pipeline.embedded.tree import Tree
 from pipeline.operations.dead_letters import read_letters
 from pipeline.operations.found import found_in
-from pipeline.operations.pipelines import pipeline_tree, require_new
+from pipeline.operations.pipelines import beside, pipeline_tree, require_new
 from pipeline.operations.sources import SourceWriter
 from pipeline.operations.streaming import stream
-from pipeline.settings import Settings
+from pipeline.settings import Settings, read_settings
 from pipeline.simulate.compare import Row, compare
 from pipeline.simulate.simulation import Simulation
 from pipeline.simulate.truth import read_truth, write_truth
@@ -30,18 +30,21 @@ from pipeline.warehouse.queries import slowest_stages, stuck_customers, time_lin
 NAME = "demo"
 _MAP = Path(__file__).resolve().parents[2] / "examples" / "company" / "map.yaml"
 _LIMIT_SECONDS = 600.0
+_WORKERS = 2
 _STREAM_SECONDS = 30.0
 
 
 def demo(customers: Customers = 2000, days: Days = 14, seed: Seed = 7) -> None:
     """Simulate a company, stream it live through the pipeline, and compare what was found with what was injected."""
-    settings = Settings(namespace=NAME, clock="replay", journey_map=_MAP)
+    settings = beside(read_settings(namespace=NAME, clock="replay", journey_map=_MAP), _WORKERS)
     simulation = Simulation(seed, customers, days)
     truth = settings.home.resolve() / "demo" / "truth.jsonl"
     truth.parent.mkdir(parents=True, exist_ok=True)
     write_truth(truth, simulation.truth())
     say(f"{customers} customers over {days:g} days; what goes wrong among them is written to {truth}")
-    tree = pipeline_tree(settings, 2, say, share=True, prepare=lambda: require_new(settings, fresh=True))
+    tree = pipeline_tree(
+        settings, _WORKERS, say, share=True, prepare=lambda: require_new(settings, fresh=True)
+    )
     with tree:
         _stream(settings, simulation, tree)
         with closing(Warehouse.of(settings)) as warehouse:

@@ -11,12 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cli.console import out
+from pipeline.cli.which import Name, settings_of
 from pipeline.errors import ThroughlineError
-from pipeline.settings import Settings
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.queries import PromiseRow, StallRow, TimeLine, TouchpointRow, journey_of
 
 _PROMISE = {"kept": "green", "broken": "bold red", "at_risk": "yellow", "made": "cyan", "cancelled": "dim"}
+
+
+class NoPipelineError(ThroughlineError):
+    """The pipeline that was asked about does not exist."""
 
 
 class UnknownCustomerError(ThroughlineError):
@@ -27,11 +31,16 @@ def journey(
     identifier: Annotated[
         str, typer.Argument(help="Any identifier of the customer: number, order, parcel, ticket, …")
     ],
-    name: Annotated[str, typer.Option(help="Of a replay; the live pipeline if absent.")] = "",
+    name: Name = "",
 ) -> None:
     """Show one customer's touchpoints, promises and stalls on a time line."""
-    settings = Settings(namespace=name) if name else Settings()
+    settings = settings_of(name)
     with closing(Warehouse.of(settings)) as warehouse:
+        if not warehouse.has_database():
+            raise NoPipelineError(
+                f"ClickHouse at {settings.clickhouse} has no database {settings.database}: "
+                f"there is no {f'replay named {name!r}' if name else 'live pipeline'} yet"
+            )
         lines = journey_of(warehouse, identifier)
     if not lines:
         raise UnknownCustomerError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import sys
+from types import FrameType
 
 import typer
-from pydantic import ValidationError
-from rich.markup import escape
 
 from pipeline.cli import (
     demo,
@@ -22,7 +24,8 @@ from pipeline.cli import (
     validate,
     worker,
 )
-from pipeline.cli.console import err
+from pipeline.cli.console import complain
+from pipeline.engine.errors import EngineError
 from pipeline.errors import ThroughlineError
 
 app = typer.Typer(
@@ -39,23 +42,29 @@ schemas_command.register(app)
 
 
 def run() -> None:
-    """Entry point. Exit codes: 0 done, 1 done and found wanting, 2 an error that the user can mend, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 done and found wanting, 2 an error that the user can mend, 130 interrupted;
+    a worker has codes of its own (`pipeline.engine.errors`).
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is in the errors; a worker logs properly
     try:
         app(standalone_mode=True)
+    except EngineError as error:
+        complain(str(error))
+        sys.exit(2)
     except ThroughlineError as error:
-        err.print(f"[bold red]error:[/bold red] {escape(str(error))}")
+        complain(str(error))
         sys.exit(error.exit_code)
-    except ValidationError as error:
-        err.print(f"[bold red]error:[/bold red] {escape(_settings_problem(error))}")
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        complain(f"{error.filename or 'the system'}: {error.strerror or error}")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _settings_problem(error: ValidationError) -> str:
-    lines = [
-        f"setting {'.'.join(map(str, each['loc'])) or '(all)'}: {each['msg']}; set it as "
-        f"THROUGHLINE_{'_'.join(map(str, each['loc'])).upper()} or in throughline.toml"
-        for each in error.errors()
-    ]
-    return "\n".join(lines)
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: in order. `up` and a worker, which drain, have handlers of their own."""
+    raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -24,24 +24,36 @@ from pipeline.cli.inputs import (
     tell_rejections,
 )
 from pipeline.cli.summary import show_summary
+from pipeline.cli.which import check_name
 from pipeline.core.instants import micros
 from pipeline.core.plan import compile_plan
 from pipeline.embedded.tree import Tree
 from pipeline.maps import load_map
 from pipeline.operations.caught_up import Lag, Watcher
 from pipeline.operations.feeding import feed
-from pipeline.operations.pipelines import pipeline_tree, require_new
+from pipeline.operations.pipelines import beside, pipeline_tree, require_new
 from pipeline.operations.sources import SourceWriter
-from pipeline.settings import Settings
+from pipeline.settings import Settings, read_settings
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.summary import summary
+
+
+def _check_given(name: str) -> str:
+    if not name:
+        raise typer.BadParameter("a replay needs a name, such as --name may")
+    return check_name(name)
 
 
 def replay(
     journey_map: MapFile,
     mapping: MappingFile,
     data: DataFolder,
-    name: Annotated[str, typer.Option(help="Name of the replay: its topics, state and database carry it.")],
+    name: Annotated[
+        str,
+        typer.Option(
+            help="Name of the replay: its topics, state and database carry it.", callback=_check_given
+        ),
+    ],
     as_of: AsOf = None,
     json: AsJson = False,
     rejects: RejectsFile = None,
@@ -59,15 +71,19 @@ def replay(
 ) -> None:
     """Send tables through Kafka, wait until ClickHouse holds everything, print the summary read from there."""
     plan = compile_plan(load_map(journey_map))
-    settings = Settings(namespace=name, clock="replay")
-    settings = settings.model_copy(update={"journey_map": _own_map(settings, journey_map)})
+    settings = beside(read_settings(namespace=name, clock="replay"), workers)
+    own_map = settings.home.resolve() / "replays" / name / "map.yaml"
+    settings = settings.model_copy(update={"journey_map": own_map})
+
+    def prepare() -> None:
+        require_new(settings, fresh=fresh)
+        _keep(journey_map, own_map)
+
     with progress(quiet=json) as shown:
         tables = importer(mapping, data, rejects, shown)
         events = tables.events(parse_instant(as_of))
         end = end_of(as_of, tables.report)
-        tree = pipeline_tree(
-            settings, workers, say, share=True, prepare=lambda: require_new(settings, fresh=fresh)
-        )
+        tree = pipeline_tree(settings, workers, say, share=True, prepare=prepare)
         with tree:
             sending = shown.add_task("sending touchpoints", total=tables.report.events)
             with SourceWriter(settings.kafka_client, settings.topology) as writer:
@@ -97,11 +113,11 @@ def wait_until_caught_up(settings: Settings, tree: Tree, shown: Progress, limit:
         watcher.wait(limit, look)
 
 
-def _own_map(settings: Settings, journey_map: Path) -> Path:
+def _keep(journey_map: Path, own: Path) -> None:
     """A copy of the map for this replay alone: editing the original does not change what it was."""
-    folder = settings.home.resolve() / "replays" / settings.namespace
-    folder.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy(journey_map, folder / "map.yaml"))
+    own.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(shutil.SameFileError):
+        shutil.copy(journey_map, own)
 
 
 def register(app: typer.Typer) -> None:

@@ -31,7 +31,7 @@ from pipeline.core.run import run as run_in_memory
 from pipeline.errors import ThroughlineError
 from pipeline.imports.importer import ImportedEvent
 from pipeline.maps import load_map
-from pipeline.settings import Settings
+from pipeline.settings import Settings, read_settings
 
 _SHOW_EVERY = 2_000
 
@@ -45,6 +45,7 @@ def run(
     rejects: RejectsFile = None,
 ) -> None:
     """Run tables through the pipeline in memory and print what became of promises and stages."""
+    settings = read_settings()
     plan = compile_plan(load_map(journey_map))
     with progress(quiet=json) as shown:
         tables = importer(mapping, data, rejects, shown)
@@ -52,7 +53,7 @@ def run(
         end = end_of(as_of, tables.report)
         try:
             result = run_in_memory(
-                plan, _shown(events, tables.report.events, shown), run_config(Settings()), micros(end)
+                plan, _shown(events, tables.report.events, shown), run_config(settings), micros(end)
             )
         except TooManyDeadLettersError as error:
             raise ThroughlineError(str(error)) from error

@@ -13,9 +13,10 @@ import typer
 
 from pipeline.cli.console import out, progress
 from pipeline.cli.inputs import parse_instant
+from pipeline.engine.topics import require_topics
 from pipeline.operations.sources import SourceWriter
 from pipeline.operations.streaming import stream
-from pipeline.settings import Settings
+from pipeline.settings import read_settings
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.simulation import DEFAULT_START, Simulation
 from pipeline.simulate.truth import write_truth
@@ -45,22 +46,30 @@ def simulate(
     """Simulate customers of an electronics retailer; what was injected is written to truth.jsonl."""
     default = datetime.now(UTC) - timedelta(days=days) if send else DEFAULT_START
     simulation = Simulation(seed, customers, days, parse_instant(start) or default)
-    to.mkdir(parents=True, exist_ok=True)
-    write_truth(to / "truth.jsonl", simulation.truth())
-    out.print(f"the truth is in {to / 'truth.jsonl'}; it holds as of {simulation.end.isoformat()}")
     if send:
-        settings = Settings()
+        settings = read_settings()
+        require_topics(settings.kafka_admin, settings.topology.specs())
+        _tell_truth(simulation, to)
         with progress() as shown, SourceWriter(settings.kafka_client, settings.topology) as writer:
             task = shown.add_task("sending touchpoints", total=None)
             count = stream(
                 simulation.records(), writer, speed, lambda sent: shown.update(task, completed=sent)
             )
-        out.print(f"{count} records sent to {settings.kafka}")
+        out.print(f"{count} records sent to {settings.kafka}", soft_wrap=True)
     else:
+        _tell_truth(simulation, to)
         count = _write(to / "records.jsonl", simulation.records())
         out.print(
-            f"{count} records in {to / 'records.jsonl'}: topic, key and headers as text, value in base64"
+            f"{count} records in {to / 'records.jsonl'}: topic, key and headers as text, value in base64",
+            soft_wrap=True,
         )
+
+
+def _tell_truth(simulation: Simulation, to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    truth = to / "truth.jsonl"
+    write_truth(truth, simulation.truth())
+    out.print(f"the truth is in {truth}; it holds as of {simulation.end.isoformat()}", soft_wrap=True)
 
 
 def _write(path: Path, records: Iterable[SimulatedRecord]) -> int:

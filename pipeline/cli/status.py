@@ -7,30 +7,31 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import typer
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
 
 from pipeline.cli.console import out
-from pipeline.engine.clients import admin_options
+from pipeline.cli.which import Name, settings_of
 from pipeline.engine.topics import require_topics
 from pipeline.operations.caught_up import Lag, Watcher
 from pipeline.settings import Settings
 from pipeline.topology import Topology
 
-_WORKERS = 64
+_PORTS = 64
+_STAGES = ("ingest", "identity", "journey")
 
 
 def status(
-    name: Annotated[str, typer.Option(help="Of a replay; the live pipeline if absent.")] = "",
+    name: Name = "",
     seconds: Annotated[float, typer.Option(help="Throughput is measured over so long.", min=0.1)] = 2.0,
 ) -> None:
     """Show how far each stage is: records read a second, records still to be read, and the watermark."""
-    settings = Settings(namespace=name) if name else Settings()
-    require_topics(admin_options(settings.kafka, settings.kafka_options), settings.topology.specs())
+    settings = settings_of(name)
+    require_topics(settings.kafka_admin, settings.topology.specs())
     with closing(Watcher(settings.kafka_client, settings.topology)) as watcher:
         before, began = watcher.lags(), time.monotonic()
         time.sleep(seconds)
@@ -64,31 +65,41 @@ def _show_watermarks(settings: Settings) -> None:
     """Watermarks are the workers' own; they tell them on their metrics ports."""
     marks: dict[str, float] = {}
     workers = 0
-    for text in _metrics(settings):
+    for families in _metrics(settings):
+        samples = [sample for family in families for sample in family.samples]
+        if not any(sample.labels.get("pipeline") == settings.topology.app for sample in samples):
+            continue
         workers += 1
-        for family in text_string_to_metric_families(text):
-            if family.name == "throughline_watermark_seconds":
-                for sample in family.samples:
-                    stage = sample.labels["stage"]
-                    marks[stage] = min(marks.get(stage, float("inf")), sample.value)
+        for sample in samples:
+            if sample.name == "throughline_watermark_seconds":
+                stage = sample.labels["stage"]
+                marks[stage] = min(marks.get(stage, float("inf")), sample.value)
     if not workers:
-        out.print(
-            f"no worker answers on {settings.metrics_host}:{settings.metrics_port}: watermarks are not known"
-        )
-    for stage, seconds in sorted(marks.items()):
+        out.print(f"watermarks are not known: no worker of this pipeline answers {_where(settings)}")
+    for stage, seconds in sorted(marks.items(), key=lambda mark: _STAGES.index(mark[0])):
         moment = datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
         out.print(f"watermark of {stage}: {moment}")
 
 
-def _metrics(settings: Settings) -> Iterator[str]:
+def _where(settings: Settings) -> str:
     if not settings.metrics_port:
-        return
-    for port in range(settings.metrics_port, settings.metrics_port + _WORKERS):
+        return "(THROUGHLINE_METRICS_PORT is 0)"
+    return (
+        f"on {settings.metrics_host}, ports {settings.metrics_port} to {settings.metrics_port + _PORTS - 1}"
+    )
+
+
+def _metrics(settings: Settings) -> Iterator[list[Metric]]:
+    """Of every worker that answers; replays beside the live pipeline have taken the next ports that were free."""
+    first = settings.metrics_port
+    for port in range(first, first + _PORTS) if first else ():
         try:
             with urlopen(f"http://{settings.metrics_host}:{port}/metrics", timeout=2) as answer:
-                yield answer.read().decode()
-        except (URLError, OSError):
+                yield list(text_string_to_metric_families(answer.read().decode()))
+        except TimeoutError:
             return
+        except (OSError, ValueError):  # nobody there, or nobody who speaks of metrics
+            continue
 
 
 def register(app: typer.Typer) -> None:

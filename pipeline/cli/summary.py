@@ -8,25 +8,20 @@ from pipeline.cli.console import out
 from pipeline.core.summary import Summary
 
 _FIGURES = (
-    "touchpoints",
-    "persons",
-    "unmapped",
-    "duplicates",
-    "dead_letters",
-    "rejected_rows",
-    "after_as_of",
+    ("touchpoints", "persons", "unmapped"),
+    ("dead_letters", "rejected_rows", "duplicates", "after_as_of"),
 )
+"""What came in, and what of it went other ways; a line each."""
 
 
 def show_summary(summary: Summary, *, as_json: bool) -> None:
     if as_json:
         out.print(summary.to_json().decode(), markup=False, soft_wrap=True)
         return
-    counted = [(name, getattr(summary, name)) for name in _FIGURES]
-    figures = "   ".join(
-        f"{name.replace('_', ' ')} {value:,}" for name, value in counted if value is not None
-    )
-    out.print(f"as of {summary.as_of.isoformat()}   {figures}")
+    out.print(f"as of {summary.as_of.isoformat()}")
+    for line in _FIGURES:
+        counted = [(name.replace("_", " "), getattr(summary, name)) for name in line]
+        out.print("   ".join(f"{name} {count:,}" for name, count in counted if count is not None))
     if summary.promises:
         table = Table("promise", *_right("kept", "broken, then met", "broken", "open", "cancelled"), box=None)
         for name, each in summary.promises.items():

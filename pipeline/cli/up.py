@@ -11,7 +11,7 @@ import typer
 from pipeline.cli.console import out, say
 from pipeline.maps import load_map
 from pipeline.operations.pipelines import pipeline_tree
-from pipeline.settings import Settings
+from pipeline.settings import Settings, read_settings
 
 
 def up(
@@ -21,20 +21,24 @@ def up(
     workers: Annotated[int, typer.Option(help="Worker processes.", min=1)] = 2,
 ) -> None:
     """Start Kafka, the warehouse, topics, tables and workers; Ctrl-C drains and ends them all."""
-    settings = Settings() if journey_map is None else Settings(journey_map=journey_map.resolve())
+    settings = read_settings() if journey_map is None else read_settings(journey_map=journey_map.resolve())
     if settings.journey_map is None:
         raise typer.BadParameter(
             "give --map MAP or set THROUGHLINE_JOURNEY_MAP; examples/company/map.yaml is one"
         )
     load_map(settings.journey_map)
+    tree = pipeline_tree(settings, workers, say, share=False, prepare=lambda: _tell(settings, workers))
+    sys.exit(tree.run())
+
+
+def _tell(settings: Settings, workers: int) -> None:
+    """Where everything is, as soon as Kafka and the warehouse answer."""
     out.print(f"Kafka {settings.kafka}   ClickHouse {settings.clickhouse}, database {settings.database}")
     if settings.metrics_port:
         last = settings.metrics_port + workers - 1
         out.print(f"metrics http://{settings.metrics_host}:{settings.metrics_port}/metrics … :{last}")
-    out.print(
-        "send CloudEvents to touchpoints.<domain>; `throughline status` shows how far they are; Ctrl-C ends"
-    )
-    sys.exit(pipeline_tree(settings, workers, say, share=False).run())
+    out.print("send CloudEvents to touchpoints.<domain>; Ctrl-C drains and ends")
+    out.print("`throughline status` shows how far they are")
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from agents.app import work
-from pipeline.settings import Settings
+from pipeline.cli.console import complain
+from pipeline.engine.errors import EngineError
+from pipeline.settings import read_settings
 
 
 def worker(
@@ -17,7 +19,12 @@ def worker(
     ] = 0,
 ) -> None:
     """Run one worker. `up` starts these; on a cluster, start as many as you like, at most one per partition."""
-    sys.exit(work(Settings(), index))
+    try:
+        code = work(read_settings(), index)
+    except EngineError as error:
+        complain(str(error))
+        code = error.exit_code  # who started this worker learns from it whether starting it again makes sense
+    sys.exit(code)
 
 
 def register(app: typer.Typer) -> None:

@@ -49,7 +49,7 @@ class Enricher:
                 touchpoint.type,
                 moment(touchpoint.time),
                 touchpoint.subject,
-                touchpoint.outcome,
+                touchpoint.outcome,  # type: ignore[arg-type] # ingest let no other outcome through
                 touchpoint.identities,
                 msgspec.Raw(touchpoint.data) if touchpoint.data else _NO_DATA,
                 person,

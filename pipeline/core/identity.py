@@ -157,6 +157,11 @@ class Identity:
         self._changed: dict[Token, Reference] = {}
         self._marks = IdentityMarks(partition, config.partitions, config.sources, config.levels, store)
 
+    @property
+    def watermark(self) -> Micros | None:
+        """What the journeys may rely on; None until every source has spoken."""
+        return self._marks.time
+
     def process(self, records: Iterable[Record], outbox: Outbox) -> None:
         config = self._config
         self._identity = FrameWriter(outbox, config.identity_topic, config.partitions)

@@ -41,6 +41,11 @@ class IdentityMarks:
         ]
         self._changed: dict[str, list[Micros]] = {}
 
+    @property
+    def time(self) -> Micros | None:
+        """The mark of the last level."""
+        return self._levels[-1].time
+
     def _floor(self, level: int) -> Micros | None:
         return self._sent[level] if level < len(self._sent) else None
 

@@ -95,6 +95,11 @@ class Ingest:
         self._limit = DeadLetterLimit(self._channel, config.dead_letter_window, config.dead_letter_max_share)
         self._limit.restore(self._state.seen, self._state.refused)
 
+    @property
+    def watermark(self) -> Micros | None:
+        """The time reached; None before the first touchpoint or tick."""
+        return self._state.mark
+
     def process(self, records: Iterable[Record], outbox: Outbox) -> None:
         """Raises TooManyDeadLettersError."""
         writer = FrameWriter(outbox, self._config.identity_topic, self._config.partitions)

@@ -8,7 +8,7 @@ trail lives on in the journey's `base`, from which a refold starts.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -155,6 +155,14 @@ class Journey(msgspec.Struct, eq=False):
                 fold.makings = [making for making in fold.makings if id(making.entry) not in lost]
         return len(lost)
 
+    def openings(self) -> Iterator[Entry]:
+        """Every entry that may have opened a finding, cut ones included."""
+        yield from self.entries
+        if self.base is not None:
+            for makings, _, _ in self.base.promises.values():
+                yield from makings
+            yield from (inside for inside, _ in self.base.stages.values() if inside is not None)
+
     def visits(self) -> list[tuple[str, Micros]]:
         """The stages that it is in and when each was entered."""
         return [
@@ -280,19 +288,10 @@ class Journey(msgspec.Struct, eq=False):
 
 
 def open_journey(rules: JourneyRules, key: str, base: Base | None = None) -> Journey:
-    """A journey without entries of its own."""
-    journey = Journey(
-        rules,
-        key,
-        journey_id(rules.name, key),
-        [None] * len(rules.promises),
-        [None] * len(rules.stages),
-        [],
-        base,
-    )
-    if base is not None:
-        journey.refold()
-    return journey
+    """A journey without entries; one with a base has to be refolded before it is used."""
+    promises: list[PromiseFold | None] = [None] * len(rules.promises)
+    stages: list[StageFold | None] = [None] * len(rules.stages)
+    return Journey(rules, key, journey_id(rules.name, key), promises, stages, [], base)
 
 
 def keys_of(fields: Mapping[str, Any], journeys: tuple[JourneyRules, ...]) -> list[tuple[JourneyRules, str]]:

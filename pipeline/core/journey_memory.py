@@ -22,6 +22,8 @@ from pipeline.core.watermark import Watermark
 
 STATE_LAG = 16
 """Batches by which the state of a person or journey may lag, so that a busy one is not published in each."""
+STATED = 8_000
+"""Persons after whose states a batch leaves the rest to the next one."""
 _META, _PLAN, _UNSTATED = b"m", b"j", b"u"
 
 
@@ -116,13 +118,14 @@ class JourneyMemory:
         """Whether states are owed."""
         return bool(self._owed)
 
-    def take_owed(self, lag: int) -> list[str]:
-        """Everyone whose states are owed since the oldest batch, if that is `lag` batches ago or more."""
-        first = next(iter(self._owed), self._batch)
-        if not self._owed or first > self._batch - lag:
-            return []
-        self._store.delete(_UNSTATED + first.to_bytes(8, "big"))
-        return [person for person in self._owed.pop(first) if self.unstated.get(person) == first]
+    def take_owed(self, lag: int) -> Iterator[str]:
+        """Everyone whose states have been owed for `lag` batches; of one batch or more, up to `STATED`."""
+        taken = 0
+        while self._owed and taken < STATED and (first := next(iter(self._owed))) <= self._batch - lag:
+            self._store.delete(_UNSTATED + first.to_bytes(8, "big"))
+            owed = self._owed.pop(first)
+            taken += len(owed)
+            yield from [person for person in owed if self.unstated.get(person) == first]
 
     def save(self) -> None:
         """Write what the batch has changed, and let go of old plans that nobody is under any more."""

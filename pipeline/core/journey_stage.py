@@ -31,6 +31,7 @@ from pipeline.core.messages import (
     Entry,
     JourneyMark,
     JourneyMessage,
+    Micros,
     Origin,
     Parcel,
     Receive,
@@ -69,6 +70,11 @@ class JourneyStage:
         self._enricher = Enricher(plan)
         self._memory = JourneyMemory(store, plan, config.partitions, config.hot_persons)
         self._changed: dict[str, Person] = {}
+
+    @property
+    def watermark(self) -> Micros | None:
+        """Deadlines before it have fired; None until every identity partition has spoken."""
+        return self._memory.watermark.time
 
     def process(self, records: Iterable[Record], outbox: Outbox) -> None:
         self._begin(outbox)

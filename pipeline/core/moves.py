@@ -9,6 +9,7 @@ The cut part of a trail stays where it is; only the digests of its touchpoints g
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from pipeline.core.cutting import bound_forgotten
 from pipeline.core.findings import merge_published
@@ -20,6 +21,7 @@ from pipeline.core.trail import OriginKey, Segment, origin_key
 
 DIGESTS = 1024
 """Digests in one parcel."""
+PARCEL_BYTES = 131_072
 
 
 def release(person: Person, plan: Plan, identifier: Token, version: int, clock: int) -> list[Parcel]:
@@ -27,8 +29,9 @@ def release(person: Person, plan: Plan, identifier: Token, version: int, clock: 
     groups = person.trail.take(identifier, version)
     _leave_journeys(person, plan, [entry for _, entries in groups for entry in entries])
     parcels = [
-        Parcel([redirect(origin, identifier, version) for origin in origins], entries, clock, [])
+        Parcel([redirect(origin, identifier, version) for origin in part.origins], part.entries, clock, [])
         for origins, entries in groups
+        for part in _small(Segment(origins, entries))
     ]
     return [*parcels, *_release_digests(person, identifier, version, clock)]
 
@@ -117,6 +120,18 @@ def _leave_journeys(person: Person, plan: Plan, entries: list[Entry]) -> None:
             for name, suspect in person.suspects.items()
             if (suspect.opening.source, suspect.opening.id) in index
         }
+
+
+def _small(part: Segment) -> Iterator[Segment]:
+    """The same entries in parts that are not too large for a message, unless one touchpoint is."""
+    if len(part.entries) == 1 or len(part.pack()) <= PARCEL_BYTES:
+        yield part
+        return
+    half = len(part.entries) // 2
+    for entries in (part.entries[:half], part.entries[half:]):
+        smaller = Segment(list(part.origins), [])
+        smaller.restrict(entries)
+        yield from _small(smaller)
 
 
 def _release_digests(person: Person, identifier: Token, version: int, clock: int) -> list[Parcel]:

@@ -36,7 +36,7 @@ class EnrichedTouchpoint(msgspec.Struct, gc=False):
     type: str
     time: datetime
     subject: str | None
-    outcome: str | None
+    outcome: Literal["success", "failure"] | None
     identities: dict[str, str]
     data: msgspec.Raw
     person_id: str

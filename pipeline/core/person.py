@@ -192,10 +192,14 @@ class Person:
         """Refold a stale journey; what was published of it becomes suspect until it is found again."""
         asked = {(item.touchpoint.source, item.touchpoint.id) for item in self.waiting}
         passages = journey.refold(asked)
-        for entry in journey.entries:
+        self.suspect_all(journey)
+        return passages
+
+    def suspect_all(self, journey: Journey) -> None:
+        """Let everything that was published of a journey prove itself again."""
+        for entry in journey.openings():
             if entry.findings:
                 self.suspect(journey, entry)
-        return passages
 
     def suspect(self, journey: Journey, entry: Entry) -> None:
         """Let everything that was published of an opening in a journey prove itself again."""

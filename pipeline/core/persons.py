@@ -149,7 +149,7 @@ class Persons:
         for journey in person.journeys.values() if person.dirty_bases else ():
             if journey.base is not None and journey.id in person.dirty_bases:
                 self._store.put(_base_key(person.key, journey.id), _pack(journey.base))
-        for name in person.dropped_bases:
+        for name in sorted(person.dropped_bases):
             self._store.delete(_base_key(person.key, name))
         person.dirty_bases.clear()
         person.dropped_bases.clear()
@@ -233,8 +233,9 @@ def fold_journeys(person: Person, plan: Plan, bases: list[Base]) -> None:
             journey = journeys.get((rules.index, key))
             if journey is None:
                 journey = journeys[rules.index, key] = open_journey(rules, key)
-            journey.add(entry)
+            journey.entries.append(entry)
     for journey in journeys.values():
+        journey.refold()
         journey.next_deadline = person.next_deadline
 
 
@@ -242,12 +243,11 @@ def fold_anew(person: Person, plan: Plan, bases: list[Base]) -> None:
     """Fold a person under another plan, to be compared with what was published under the one before."""
     before = person.journeys
     for journey in before.values():
-        for entry in journey.entries:
-            if entry.findings:
-                person.suspect(journey, entry)
+        person.suspect_all(journey)
     fold_journeys(person, plan, bases)
     person.touched = {journey.id: journey for journey in person.journeys.values()}
     person.vanished = [journey for journey in before.values() if journey.id not in person.touched]
+    person.dropped_bases |= {journey.id for journey in person.vanished if journey.base}
 
 
 def _parts(value: bytes) -> tuple[_Head, Run]:

@@ -68,7 +68,7 @@ class Segment:
 
     def change(self, entry: Entry) -> None:
         """An entry of the segment has changed."""
-        self._packed[next(place for place, other in enumerate(self.entries) if other is entry)] = None
+        self._packed[self.entries.index(entry)] = None
         self.is_dirty = True
 
     def restrict(self, entries: list[Entry]) -> None:
@@ -85,11 +85,10 @@ class Segment:
 
     def pack(self) -> bytes:
         """The segment as a msgpack `Run`."""
-        packed = self._packed
-        if None in packed:
-            packed = self._packed = [
-                known or _pack(entry) for known, entry in zip(packed, self.entries, strict=True)
-            ]
+        packed, entries = self._packed, self.entries
+        while None in packed:
+            place = packed.index(None)
+            packed[place] = _pack(entries[place])
         count = b"\xdc" + len(packed).to_bytes(2, "big")
         return b"".join([b"\x92", _pack(self.origins), count, *packed])  # type: ignore[list-item]
 

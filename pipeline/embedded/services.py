@@ -33,6 +33,6 @@ def _loopback_port(address: str, service: str) -> int:
     if host not in {"127.0.0.1", "localhost"} or not port.isdecimal() or not 0 < int(port) < 65535:
         raise EmbeddedError(
             f"{setting} is {address!r}, but the embedded one listens on 127.0.0.1 and a port below 65535; "
-            f"set it to one, or use --{service} external for a service that runs elsewhere."
+            "set it to one, or set THROUGHLINE_SERVICES=external to use your own Kafka and ClickHouse"
         )
     return int(port)

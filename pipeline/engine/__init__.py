@@ -8,7 +8,7 @@ How to use it, from the outside in:
 
     config = EngineConfig(app="throughline", bootstrap="127.0.0.1:19092", data=Path(".throughline/worker-0"))
     admin = clients.admin_options(config.bootstrap, config.options)
-    topics.ensure_topics(admin, specs)          # `throughline up`, `topics create`
+    topics.ensure_topics(admin, specs)          # `throughline up`, `prepare`
     topics.require_topics(admin, specs)         # before a worker starts: verifies, never creates
     app = build_app(config, hooks)              # a fresh faust.App each time
     create_stage(app, "identity", "identity.touchpoints", "identity.identity.touchpoints.changelog", factory)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PartitionState:
-    """One partition of one stage or sink, as it stands. Offsets; `lag` is in records, at the last fetch."""
+    """One partition of one stage or sink. Offsets, 0 until it is ready; `lag` is in records, at the last fetch."""
 
     stage: str
     topic: str

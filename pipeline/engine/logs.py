@@ -75,6 +75,6 @@ class Logs:
                 if time.monotonic() > patience:
                     raise TopicMissingError(
                         f"the Kafka topic {topic!r} does not exist; "
-                        "run `throughline topics create` (or `throughline up`)"
+                        "run `throughline prepare` (or `throughline up`)"
                     ) from error
                 time.sleep(0.2)

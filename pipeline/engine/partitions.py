@@ -288,10 +288,13 @@ class Partitions:
 
     def _state(self, slot: Slot) -> PartitionState:
         intake, tp = slot.intake, slot.work.tp
-        position = 0 if intake is None else intake.read_to
+        if intake is None:
+            return PartitionState(
+                slot.work.name, tp.topic, tp.partition, ready=False, position=0, stable_end=0
+            )
         fetched = self.reader.fetched(tp)
-        end = position if fetched is None else fetched.stable_end
-        return PartitionState(slot.work.name, tp.topic, tp.partition, intake is not None, position, end)
+        end = intake.read_to if fetched is None else fetched.stable_end
+        return PartitionState(slot.work.name, tp.topic, tp.partition, True, intake.read_to, end)
 
 
 def _place(tp: TP) -> str:

@@ -71,7 +71,7 @@ def require_topics(options: Mapping[str, Any], specs: Sequence[TopicSpec]) -> No
         if missing:
             raise TopicMissingError(
                 f"{_count(missing)} missing in Kafka ({', '.join(missing)}); "
-                "run `throughline topics create` (or `throughline up`)"
+                "run `throughline prepare` (or `throughline up`)"
             )
         _verify(admin, specs, existing)
 
@@ -136,7 +136,7 @@ def _admin(options: Mapping[str, Any]) -> Iterator[KafkaAdminClient]:
             admin.close()
     except KafkaError as error:
         raise BrokerUnavailableError(
-            f"Kafka at {address} can't be used ({type(error).__name__}: {error}); start it, or correct the "
+            f"Kafka at {address} can't be used ({error}); start it, or correct the "
             "address and the security options"
         ) from error
 

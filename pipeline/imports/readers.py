@@ -12,7 +12,6 @@ from pathlib import Path
 from pipeline.imports.csv_files import CsvFile
 from pipeline.imports.json_lines import JsonLines
 from pipeline.imports.mapping import Table
-from pipeline.imports.parquet import ParquetFile
 from pipeline.imports.sources import OnBroken, SourceError, TableReader
 
 _FORMATS = {
@@ -38,6 +37,9 @@ def open_table(path: Path, table: Table, wanted: Sequence[str], on_broken: OnBro
     """Open a file for reading the `wanted` columns, as far as it has them."""
     form = format_of(path, table)
     if form == "parquet":
+        # DuckDB is loaded by those alone who need it: a worker is the same program, and has no use for it
+        from pipeline.imports.parquet import ParquetFile  # noqa: PLC0415
+
         return ParquetFile(path, wanted)
     if form == "jsonl":
         return JsonLines(path, table, wanted, on_broken)

@@ -10,16 +10,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.errors import ThroughlineError
+from pipeline.operations.clients import explained, quiet
 from pipeline.topology import Topology
 
 _TIMEOUT = 10.0
 _PASSING = frozenset(
-    {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.COORDINATOR_LOAD_IN_PROGRESS}
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
 )
 
 
@@ -44,24 +50,32 @@ class NotCaughtUpError(ThroughlineError):
 
 
 class Watcher:
-    """Looks at the lag of every stage of one pipeline. Close it when done."""
+    """Looks at the lag of every stage of one pipeline. Close it when done, before the broker ends.
 
-    def __init__(self, options: Mapping[str, str], topology: Topology) -> None:
+    Its questions raise KafkaProblemError when the broker does not answer.
+    """
+
+    def __init__(self, options: Mapping[str, Any], topology: Topology) -> None:
+        self._options = options
         self._partitions = _inputs(topology)
-        self._admin = AdminClient(dict(options))
+        self._admin: AdminClient | None = AdminClient(quiet(options))
         self._reader = Consumer(
-            {
-                **options,
-                "group.id": topology.app,
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-            }
+            quiet(
+                options,
+                group_id=topology.app,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+                enable_partition_eof=True,
+                auto_offset_reset="earliest",
+            )
         )
 
     def lags(self) -> list[Lag]:
         """The lag of every input partition; transaction markers may still count as one record each."""
+        with explained(self._options, "asking how far the pipeline is"):
+            return self._lags()
+
+    def _lags(self) -> list[Lag]:
         ends = self._ends()
         committed = self._committed()
         return [
@@ -71,10 +85,11 @@ class Watcher:
 
     def at_rest(self) -> bool:
         """No stage has an unread committed record, and none appeared while looking."""
-        before = self.lags()
-        if any(self._unread(lag) for lag in before if lag.records):
-            return False
-        return {(lag.topic, lag.partition): lag.end for lag in before} == self._ends()
+        with explained(self._options, "asking how far the pipeline is"):
+            before = self._lags()
+            if any(self._unread(lag) for lag in before if lag.records):
+                return False
+            return {(lag.topic, lag.partition): lag.end for lag in before} == self._ends()
 
     def wait(
         self, limit: float, look: Callable[[list[Lag]], None] = lambda _: None, every: float = 0.5
@@ -94,13 +109,15 @@ class Watcher:
 
     def close(self) -> None:
         self._reader.close()
+        self._admin = None  # it has no other end: librdkafka ends with its last reference
 
     def _committed(self) -> list[TopicPartition]:
         """A broker that has just started has no coordinator for a moment."""
         deadline = time.monotonic() + _TIMEOUT
         while True:
             try:
-                return self._reader.committed(list(self._partitions), timeout=_TIMEOUT)
+                found: list[TopicPartition] = self._reader.committed(list(self._partitions), timeout=_TIMEOUT)
+                return found
             except KafkaException as error:
                 if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
                     raise
@@ -110,6 +127,7 @@ class Watcher:
         wanted = {
             TopicPartition(each.topic, each.partition): OffsetSpec.latest() for each in self._partitions
         }
+        assert self._admin is not None, "closed"
         found = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT
         )

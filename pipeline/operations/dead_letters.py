@@ -10,16 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from pipeline.core.dead_letters import decode_headers, original_headers
 from pipeline.errors import ThroughlineError
-from pipeline.topology import Topology
+from pipeline.operations.clients import explained, quiet
+from pipeline.operations.sources import SourceWriter
+from pipeline.topology import MAX_LETTER_BYTES, Topology
 from schemas.dead_letter import DeadLetter
 
 REPLAYED_FROM = "throughline-replayed-from"
-_TIMEOUT = 10.0
+_TIMEOUT = 5.0
 
 
 class DeadLetterError(ThroughlineError):
@@ -37,12 +40,14 @@ class StoredLetter:
     headers: list[tuple[str, bytes]]
 
 
-def read_letters(options: Mapping[str, str], topology: Topology) -> Iterator[StoredLetter]:
-    """Every dead letter on the topic now, oldest first. Raises DeadLetterError when the topic can't be read."""
+def read_letters(options: Mapping[str, Any], topology: Topology) -> Iterator[StoredLetter]:
+    """Every dead letter on the topic now, oldest first. Raises KafkaProblemError, DeadLetterError."""
     reader = _reader(options)
     try:
-        tp = TopicPartition(topology.dead_letter, 0)
-        first, end = reader.get_watermark_offsets(tp, timeout=_TIMEOUT)
+        with explained(options, f"reading {topology.dead_letter}"):
+            first, end = reader.get_watermark_offsets(
+                TopicPartition(topology.dead_letter, 0), timeout=_TIMEOUT
+            )
         reader.assign([TopicPartition(topology.dead_letter, 0, first)])
         while first < end:
             message = reader.poll(_TIMEOUT)
@@ -61,7 +66,7 @@ def read_letters(options: Mapping[str, str], topology: Topology) -> Iterator[Sto
         reader.close()
 
 
-def find_letter(options: Mapping[str, str], topology: Topology, offset: int) -> StoredLetter:
+def find_letter(options: Mapping[str, Any], topology: Topology, offset: int) -> StoredLetter:
     """The letter at `offset`. Raises DeadLetterError when there is none."""
     for stored in read_letters(options, topology):
         if stored.offset == offset:
@@ -70,53 +75,40 @@ def find_letter(options: Mapping[str, str], topology: Topology, offset: int) -> 
 
 
 def send_again(
-    options: Mapping[str, str],
+    options: Mapping[str, Any],
     topology: Topology,
     letters: list[StoredLetter],
     corrected: bytes | None = None,
 ) -> int:
-    """Put letters back on the topics that they came from, with `corrected` bytes if given; returns how many."""
-    known = set(topology.sources)
-    producer = Producer({**options, "enable.idempotence": True, "message.max.bytes": 11 * 1024 * 1024})
-    problems: list[str] = []
+    """Put letters back on the topics that they came from, with `corrected` bytes if given; returns how many.
 
-    def delivered(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            problems.append(error.str())
-
+    Raises DeadLetterError, before anything is sent, when one came from no source; SourceNotWritableError.
+    """
+    domains = {topology.source(domain): domain for domain in topology.domains}
     for stored in letters:
-        origin = stored.letter.topic
-        if origin not in known:
+        if stored.letter.topic not in domains:
             raise DeadLetterError(
-                f"dead letter {stored.offset} came from {origin}, which is no source of this pipeline; "
+                f"dead letter {stored.offset} came from {stored.letter.topic}, which is no source of this pipeline; "
                 "internal records are not sent again"
             )
-        headers = [*stored.headers, (REPLAYED_FROM, f"{topology.dead_letter}/0/{stored.offset}".encode())]
-        producer.produce(
-            origin,
-            stored.value if corrected is None else corrected,
-            stored.key,
-            headers=headers,
-            on_delivery=delivered,
-        )
-    left = producer.flush(30.0)
-    if problems or left:
-        raise DeadLetterError(
-            f"not everything was delivered: {problems[0] if problems else f'{left} records left'}"
-        )
+    with SourceWriter(options, topology) as writer:
+        for stored in letters:
+            headers = [*stored.headers, (REPLAYED_FROM, f"{topology.dead_letter}/0/{stored.offset}".encode())]
+            content = stored.value if corrected is None else corrected
+            writer.send(domains[stored.letter.topic], stored.key, content, headers)
     return len(letters)
 
 
-def _reader(options: Mapping[str, str]) -> Consumer:
+def _reader(options: Mapping[str, Any]) -> Consumer:
     return Consumer(
-        {
-            **options,
-            "group.id": f"dead-letters-{time.time_ns()}",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "fetch.message.max.bytes": 12 * 1024 * 1024,
-        }
+        quiet(
+            options,
+            group_id=f"dead-letters-{time.time_ns()}",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            enable_partition_eof=True,
+            fetch_message_max_bytes=MAX_LETTER_BYTES,
+        )
     )
 
 

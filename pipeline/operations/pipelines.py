@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Sequence
 
-from pipeline.embedded.clickhouse.service import EmbeddedClickHouse
-from pipeline.embedded.kafka import EmbeddedKafka
+from pipeline.embedded.ports import is_free
+from pipeline.embedded.services import embedded_services
 from pipeline.embedded.tree import Member, Tree, Worker
-from pipeline.engine.clients import admin_options
 from pipeline.engine.topics import delete_groups, delete_topics, ensure_topics, existing_topics
 from pipeline.errors import ThroughlineError
 from pipeline.settings import Settings
@@ -25,17 +23,13 @@ class PipelineExistsError(ThroughlineError):
 
 
 def services(settings: Settings, *, share: bool) -> list[Member]:
-    """The embedded services that are to be started; with `share`, not those that answer already."""
-    if settings.services == "external":
-        return []
-    kafka_port, clickhouse_port = _port(settings.kafka), _port(settings.clickhouse)
-    home, logs = settings.home.resolve(), settings.home.resolve() / "logs"
-    wanted: list[Member] = []
-    if not (share and _answers(kafka_port)):
-        wanted.append(EmbeddedKafka(home / "kafka", kafka_port, kafka_port + 1, log=logs / "kafka.log"))
-    if not (share and _answers(clickhouse_port)):
-        wanted.append(EmbeddedClickHouse(home / "clickhouse", clickhouse_port, log=logs / "clickhouse.log"))
-    return wanted
+    """The embedded services that are to be started; with `share`, not those that answer already.
+
+    Raises EmbeddedError when an address is not one where they can live.
+    """
+    where = settings.services
+    wanted = embedded_services(settings, where, where)
+    return [each for each in wanted if not (share and each.is_ready())]
 
 
 def pipeline_tree(
@@ -63,9 +57,17 @@ def pipeline_tree(
     )
 
 
+def beside(settings: Settings, workers: int) -> Settings:
+    """The settings with metrics ports that are free for so many workers: a replay may run beside the live pipeline."""
+    first = settings.metrics_port
+    while first and not all(map(is_free, range(first, first + workers))):
+        first += 1
+    return settings.model_copy(update={"metrics_port": first})
+
+
 def create(settings: Settings) -> None:
     """Topics and tables, created or verified."""
-    ensure_topics(admin_options(settings.kafka, settings.kafka_options), settings.topology.specs())
+    ensure_topics(settings.kafka_admin, settings.topology.specs())
     warehouse = Warehouse.of(settings)
     try:
         migrate(warehouse)
@@ -75,7 +77,7 @@ def create(settings: Settings) -> None:
 
 def require_new(settings: Settings, *, fresh: bool) -> None:
     """Make sure that nothing of this pipeline exists: refuse if it does, or with `fresh` remove it."""
-    options = admin_options(settings.kafka, settings.kafka_options)
+    options = settings.kafka_admin
     names = {spec.name for spec in settings.topology.specs()}
     topics = sorted(names & existing_topics(options))
     warehouse = Warehouse.of(settings)
@@ -101,19 +103,3 @@ def _workers(settings: Settings, count: int) -> Sequence[Worker]:
     command = [sys.executable, "-m", "pipeline", "worker", "--index"]
     environment = settings.environment()
     return [Worker(f"{name}-{index}", [*command, str(index)], environment) for index in range(count)]
-
-
-def _port(address: str) -> int:
-    host, _, port = address.rpartition(":")
-    if host not in ("127.0.0.1", "localhost") or not port.isdecimal():
-        raise ThroughlineError(
-            f"{address} is not on this machine's loopback, where the embedded services live; "
-            "set THROUGHLINE_SERVICES=external to use your own Kafka and ClickHouse"
-        )
-    return int(port)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as connection:
-        connection.settimeout(0.5)
-        return connection.connect_ex(("127.0.0.1", port)) == 0

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.errors import ThroughlineError
-from pipeline.topology import Topology
+from pipeline.operations.clients import quiet
+from pipeline.topology import MAX_RECORD_BYTES, Topology
 
 TICK_HEADER = "throughline-tick"
 _FLUSH_SECONDS = 60.0
@@ -23,23 +25,26 @@ class SourceNotWritableError(ThroughlineError):
 
 
 class SourceWriter:
-    """Writes to the source topics of one pipeline; leaving the context waits until all of it is delivered."""
+    """Writes to the source topics of one pipeline.
 
-    def __init__(self, options: Mapping[str, str], topology: Topology) -> None:
+    Leaving the context waits until all of it is delivered, and closes the connection; after an error it only closes.
+    """
+
+    def __init__(self, options: Mapping[str, Any], topology: Topology) -> None:
         self._topology = topology
         self._topics = {domain: topology.source(domain) for domain in topology.domains}
         self._problem: KafkaError | None = None
         self._producer = Producer(
-            {
-                **options,
-                "enable.idempotence": True,
-                "linger.ms": 20,
-                "compression.type": "lz4",
-                "message.max.bytes": 11 * 1024 * 1024,
-                "queue.buffering.max.messages": 200_000,
-                "queue.buffering.max.kbytes": 65_536,
-                "message.timeout.ms": 30_000,
-            }
+            quiet(
+                options,
+                enable_idempotence=True,
+                linger_ms=20,
+                compression_type="lz4",
+                message_max_bytes=MAX_RECORD_BYTES,
+                queue_buffering_max_messages=200_000,
+                queue_buffering_max_kbytes=65_536,
+                message_timeout_ms=30_000,
+            )
         )
 
     def send(
@@ -91,7 +96,9 @@ class SourceWriter:
 
     def _check(self) -> None:
         if self._problem is not None:
-            raise SourceNotWritableError(f"a record was not accepted by the broker: {self._problem.str()}")
+            raise SourceNotWritableError(
+                f"the broker has not taken a record ({self._problem.str()}); `throughline status` says whether it answers"
+            )
 
     def __enter__(self) -> SourceWriter:
         return self
@@ -99,5 +106,10 @@ class SourceWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.flush()
+        try:
+            if kind is None:
+                self.flush()
+            else:
+                self._producer.purge()
+        finally:
+            self._producer.close()

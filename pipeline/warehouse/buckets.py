@@ -25,11 +25,9 @@ from pipeline.warehouse.rows import Block
 _HOUR = 3600
 _DAY = 24 * _HOUR
 _SECOND = 1_000_000
-_TOGETHER = (
-    1000  # buckets in one statement, so that it stays far below ClickHouse's max_query_size of 256 KiB
-)
-_SHARE = 0.2  # of the time may go into recomputing, so that a dense hour costs freshness and not the server
-_LONGEST_REST = 2.0
+_TOGETHER = 1000  # buckets a statement: far below ClickHouse's max_query_size of 256 KiB
+_REST = 4.0  # times as long as the work took, so that a dense hour costs freshness and not the server,
+_LONGEST_REST = 2.0  # seconds: whoever waits for the end of a replay waits for this too
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +163,10 @@ def touched_buckets(blocks: Iterable[Block]) -> list[bytes]:
 class BucketSink:
     """The sink over `warehouse.buckets`: recomputes the buckets that are named by the records' keys.
 
-    What `write` gets is coalesced, and it rests before it works so that recomputing takes at most a fifth of
-    the time: the records that come meanwhile are the next call's, in which they coalesce again. When it has
-    returned, its buckets are exact; so are all, once all records are consumed. A key that names no aggregate
-    is left to `refused`.
+    What `write` gets is coalesced, and it rests before it works again, four times as long as it worked and
+    two seconds at most: the records that come meanwhile are the next call's, in which they coalesce too. When
+    it has returned, its buckets are exact; so are all, once all records are consumed. A key that names no
+    aggregate is left to `refused`.
     """
 
     def __init__(
@@ -200,7 +198,7 @@ class BucketSink:
             for first in range(0, len(ordered), _TOGETHER):
                 self._recompute(AGGREGATES[name], ordered[first : first + _TOGETHER])
         ended = self._clock()
-        self._not_before = ended + min(_LONGEST_REST, (ended - began) * (1 / _SHARE - 1))
+        self._not_before = ended + min(_LONGEST_REST, (ended - began) * _REST)
 
     def close(self) -> None:
         self._warehouse.close()

@@ -40,5 +40,5 @@ def test_an_external_service_is_not_started_and_may_be_anywhere(tmp_path: Path) 
     "address", ["kafka.example.org:9092", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65535", "a:1,b:2"]
 )
 def test_an_address_elsewhere_cannot_be_embedded(tmp_path: Path, address: str) -> None:
-    with pytest.raises(EmbeddedError, match=r"THROUGHLINE_KAFKA is '.*--kafka external"):
+    with pytest.raises(EmbeddedError, match=r"THROUGHLINE_KAFKA is '.*THROUGHLINE_SERVICES=external"):
         embedded_services(Settings(home=tmp_path, kafka=address), "embedded", "external")

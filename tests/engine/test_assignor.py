@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
@@ -18,8 +19,8 @@ members = st.sets(st.sampled_from(["m1", "m2", "m3", "m4", "m5"]), min_size=1)
 
 
 def share(
-    topics: dict[str, list[int]], members: set[str], held: dict[str, Held] | None = None
-) -> dict[str, Held]:
+    topics: dict[str, list[int]], members: set[str], held: Mapping[str, Held] | None = None
+) -> dict[str, dict[str, list[int]]]:
     held = held or {}
     return spread(
         topics, {name: frozenset(topics) for name in members}, {name: held.get(name, {}) for name in members}

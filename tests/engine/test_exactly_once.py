@@ -145,7 +145,7 @@ def test_a_missing_topic_stops_the_worker_with_the_command_that_makes_it(place: 
     worker = place.worker()
     assert worker.wait() == EXIT_STOPPED
     assert f"the Kafka topic '{place.changelog}' does not exist" in worker.log
-    assert "throughline topics create" in worker.log
+    assert "throughline prepare" in worker.log
 
 
 def test_a_broker_that_is_not_there_is_an_error_with_its_address(place: Place) -> None:

@@ -192,7 +192,7 @@ def test_a_record_has_what_the_logic_needs() -> None:
 def consumer() -> Consumer:
     bare = Consumer.__new__(Consumer)
     bare._acked = defaultdict(list)
-    bare._thread = SimpleNamespace(wake=lambda: None)
+    bare._thread = SimpleNamespace(wake=lambda: None)  # type: ignore[assignment]
     return bare
 
 
@@ -203,6 +203,23 @@ def test_what_is_committed_to_the_group_is_the_furthest_acknowledged_offset() ->
     assert bare._new_offset(ONE) == 900_000_000
     assert bare._new_offset(ONE) is None
     assert bare._new_offset(TWO) is None
+
+
+async def test_what_is_under_way_is_finished_and_committed_before_faust_lets_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[str] = []
+
+    async def note(what: str) -> bool:
+        events.append(what)
+        return True
+
+    bare = consumer()
+    bare.owner = SimpleNamespace(revoked=lambda: note("owner"))  # type: ignore[assignment]
+    monkeypatch.setattr(Consumer, "commit", lambda self: note("commit"))
+    monkeypatch.setattr(Consumer.__base__, "on_partitions_revoked", lambda self, tps: note("faust"))
+    await bare.on_partitions_revoked({ONE})
+    assert events == ["owner", "commit", "faust"]
 
 
 def test_a_batch_is_released_once_however_many_actors_saw_it() -> None:

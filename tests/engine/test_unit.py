@@ -84,7 +84,7 @@ class Bench:
         self.unit = Unit(
             StageSpec("echo", "in", "log", factory=None),  # type: ignore[arg-type]
             3,
-            producer=self.producer,  # type: ignore[arg-type]
+            producer=self.producer,
             store=self.store,
             logic=self.logic,
             position=Position(10, "topic-id"),

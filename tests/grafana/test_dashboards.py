@@ -157,7 +157,7 @@ def test_a_chosen_team_narrows_the_figures(filled: Warehouse) -> None:
 
 @pytest.mark.parametrize("panel", FROM_PROMETHEUS)
 def test_a_panel_asks_for_metrics_that_workers_export(panel: dict[str, Any]) -> None:
-    metrics = Metrics()
+    metrics = Metrics("throughline")
     metrics.watch(list)
     exported = set()
     for family in metrics.registry.collect():

@@ -191,6 +191,24 @@ def test_a_cut_trail_keeps_open_promises_and_visits() -> None:
     assert story.persons()[story.person()].first_at == at("2026-03-01 00:00")
 
 
+def test_a_changed_map_withdraws_what_a_cut_touchpoint_had_opened() -> None:
+    story = Story(trail_entries=64)
+    story.happens("2026-03-01 00:00", PLACED, due="2026-03-05 00:00")
+    for number in range(1, 100):
+        story.happens(minute(number), REVIEWED, order="another")
+    story.until("2026-03-02 00:00").quiet()
+    changed = copy.deepcopy(SHOP)
+    del changed["journeys"]["order"]["promises"]["delivery"]
+    story.open(changed)
+    story.quiet()
+    assert (story.last("delivery").status, story.last("delivery").revision) == ("withdrawn", 1)
+    changed["journeys"]["purchase"] = changed["journeys"].pop("order")
+    story.open(changed)
+    story.until("2026-03-03 00:00").quiet()
+    assert [found.status for found in story.all("approval")] == ["withdrawn"]
+    assert not [key for key in story.store if key.startswith(b"b")]
+
+
 def test_settled_journeys_in_the_cut_part_are_forgotten_and_counted() -> None:
     story = Story(trail_entries=64)
     for number in range(200):

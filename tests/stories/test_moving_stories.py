@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from journey_world import APPROVED, DELIVERED, PLACED, SHIPPED, Story, at
+import copy
+
+import msgspec
+from journey_world import APPROVED, DELIVERED, PLACED, SHIPPED, SHOP, Story, at
 
 from pipeline.core.messages import Carry, Parcel, Step
 from pipeline.core.tokens import person_of
@@ -202,3 +205,17 @@ def test_a_long_trail_moves_in_parcels_of_at_most_64_touchpoints() -> None:
     story.batch().quiet()
     assert story.persons()[story.person()].touchpoints == 150
     assert story.journeys()["7"].touchpoints == 150
+
+
+def test_parcels_stay_small_however_large_the_touchpoints_are() -> None:
+    shop = copy.deepcopy(SHOP)
+    met_by = [{"type": DELIVERED, "where": {"data.note": "x"}}]
+    shop["journeys"]["order"]["promises"]["delivery"]["met_by"] = met_by
+    story = Story(shop)
+    order, ann = order_of(story), story.token("customer_id", "ann")
+    for minute in range(12):
+        story.happens(f"2026-03-01 09:{minute:02}", DELIVERED, path=[(order, 0)], note=str(minute) * 30_000)
+    story.releases(order, 1, ann)
+    story.batch()
+    assert sum(len(carry.parcel.entries) for carry in story.carried) == 12
+    assert max(len(msgspec.msgpack.encode(carry)) for carry in story.carried) < 140_000

@@ -76,5 +76,18 @@ class Watcher:
         connection = key.fileobj
         assert isinstance(connection, socket.socket)
         with self._lock, contextlib.suppress(KeyError, ValueError):  # its query may have ended meanwhile
-            self._selector.unregister(connection)
-            self._spoken[connection] = key.data
+            # or the next one have begun: the event was of the bytes that asked for it, and they are read by now
+            if _has_spoken(connection):
+                self._selector.unregister(connection)
+                self._spoken[connection] = key.data
+
+
+def _has_spoken(connection: socket.socket) -> bool:
+    """Is there a byte to be read, or the end of the stream?"""
+    try:
+        connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # the client is gone
+    return True

@@ -1,0 +1,139 @@
+"""The whole pipeline in memory: from CloudEvents to a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from journey_world import APPROVED, CALLED_OFF, DELIVERED, PLACED, SHIPPED, SHOP, at, plan_of, us
+
+from pipeline.core.dead_letters import TooManyDeadLettersError
+from pipeline.core.run import Result, RunConfig, run
+from pipeline.core.summary import (
+    FindingCount,
+    PromiseCounts,
+    StallCounts,
+    promise_counts,
+    stall_counts,
+)
+
+NOW = us("2026-06-01 00:00")
+
+
+@dataclass(frozen=True)
+class Sent:
+    domain: str
+    value: bytes
+    key: bytes | None = None
+
+
+def event(when: str, kind: str, name: str, order: str, customer: str | None = None, **data: Any) -> Sent:
+    identities = {"order_id": order} | ({"customer_id": customer} if customer else {})
+    content = {
+        "specversion": "1.0",
+        "id": name,
+        "source": "shop",
+        "type": kind,
+        "time": at(when).isoformat(),
+        "identities": identities,
+        "data": data,
+    }
+    return Sent(kind.partition(".")[0], msgspec.json.encode(content))
+
+
+def run_shop(records: Iterable[Sent], as_of: str = "2026-04-01 00:00", **config: Any) -> Result:
+    return run(plan_of(SHOP), records, RunConfig("a test's key", NOW, **config), us(as_of))
+
+
+RECORDS = [
+    event("2026-03-01 09:00", PLACED, "1", "7", "ann", due="2026-03-05T09:00:00Z"),
+    event("2026-03-01 10:00", APPROVED, "2", "7"),
+    event("2026-03-02 09:00", SHIPPED, "3", "7"),
+    event("2026-03-20 09:00", DELIVERED, "4", "7"),
+    event("2026-03-02 09:00", DELIVERED, "5", "8"),
+    event("2026-03-01 09:00", PLACED, "6", "8", "ann", due="2026-03-05T09:00:00Z"),
+    event("2026-03-01 09:00", PLACED, "7", "9", "bob", due="2026-03-05T09:00:00Z"),
+    event("2026-03-02 09:00", CALLED_OFF, "8", "9"),
+    event("2026-03-10 09:00", "social.post.written", "9", "9"),
+    event("2026-03-31 18:00", PLACED, "10", "10", "eve", due="2026-04-05T09:00:00Z"),
+    event("2026-03-15 18:00", SHIPPED, "11", "10"),
+]
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_a_run_sums_up_what_became_of_everything(partitions: int) -> None:
+    bad = Sent("sales", b'{"id": 1')
+    summary = run_shop([*RECORDS, RECORDS[0], bad], partitions=partitions, batch_records=3).summary
+    assert (summary.as_of, summary.touchpoints, summary.persons) == (at("2026-04-01 00:00"), 11, 3)
+    assert (summary.unmapped, summary.dead_letters, summary.duplicates) == (1, 1, 1)
+    assert (summary.rejected_rows, summary.after_as_of) == (None, None)
+    assert summary.promises == {
+        "delivery": PromiseCounts(kept=1, broken_then_met=1, open=1, cancelled=1),
+        "approval": PromiseCounts(kept=1, broken=2, open=1),
+    }
+    assert summary.stalls == {
+        "in_transit": StallCounts(opened=2, resolved=1, open=1),
+        "on_hold": StallCounts(),
+    }
+
+
+def test_a_runs_order_does_not_matter() -> None:
+    assert run_shop(reversed(RECORDS)).summary == run_shop(RECORDS).summary
+
+
+def test_a_run_of_nothing_has_a_summary_of_zeros() -> None:
+    summary = run_shop([]).summary
+    assert (summary.touchpoints, summary.persons) == (0, 0)
+    assert summary.promises == {"delivery": PromiseCounts(), "approval": PromiseCounts()}
+
+
+def test_time_goes_as_far_as_it_is_told_to() -> None:
+    early = run_shop(RECORDS[:2], as_of="2026-03-05 09:00").summary
+    late = run_shop(RECORDS[:2], as_of="2026-03-05 09:00:00.000001").summary
+    assert (early.promises["delivery"].open, late.promises["delivery"].broken) == (1, 1)
+
+
+def test_a_run_of_bad_records_stops_and_says_why() -> None:
+    with pytest.raises(TooManyDeadLettersError):
+        run_shop([Sent("sales", b"nonsense")] * 3000)
+
+
+def test_a_summary_is_written_in_the_order_that_people_read() -> None:
+    written = msgspec.json.decode(run_shop(RECORDS).summary.to_json())
+    assert list(written) == [
+        "as_of",
+        "touchpoints",
+        "persons",
+        "unmapped",
+        "dead_letters",
+        "rejected_rows",
+        "after_as_of",
+        "duplicates",
+        "promises",
+        "stalls",
+    ]
+    assert written["promises"]["delivery"] == {
+        "kept": 1,
+        "broken_then_met": 1,
+        "broken": 0,
+        "open": 1,
+        "cancelled": 1,
+    }
+
+
+def test_counts_leave_out_what_was_withdrawn_and_what_the_map_does_not_know() -> None:
+    plan = plan_of(SHOP)
+    counted = [
+        FindingCount("promise", "delivery", "withdrawn", False, 5),
+        FindingCount("promise", "delivery", "made", False, 2),
+        FindingCount("promise", "delivery", "at_risk", False, 3),
+        FindingCount("promise", "forgotten", "kept", True, 7),
+        FindingCount("stall", "in_transit", "withdrawn", False, 5),
+        FindingCount("stall", "in_transit", "opened", False, 2),
+        FindingCount("stall", "forgotten", "opened", False, 2),
+    ]
+    assert promise_counts(plan, counted) == {"delivery": PromiseCounts(open=5), "approval": PromiseCounts()}
+    assert stall_counts(plan, counted) == {"in_transit": StallCounts(2, 0, 2), "on_hold": StallCounts()}
