@@ -1,4 +1,4 @@
-"""What tests of several rooms share: one Kafka and one ClickHouse for the whole run, and `tests/` on the path.
+"""What tests of several rooms share: one Kafka and one ClickHouse for the whole run, and the examples on their real tables.
 
 A service starts when the first test asks for it. A test that starts one, shared or its own, has the mark `services`.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from embedded_services import SHARED, free_port
+from example_data import Example, imported
 
 with warnings.catch_warnings():
     # kafka-python 3.0 reads its schemas with a function of importlib.resources that is deprecated
@@ -71,3 +73,24 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.address
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder that holds `olist/` and `bpic2012/`, named by THROUGHLINE_DATA."""
+    named = os.environ.get("THROUGHLINE_DATA")
+    if named:
+        return Path(named)
+    if os.environ.get("CI"):
+        pytest.fail("THROUGHLINE_DATA is not set: the example data has to be there in CI")
+    pytest.skip("not run: set THROUGHLINE_DATA to the folder with olist/ and bpic2012/")
+
+
+@pytest.fixture(scope="session")
+def olist(data_folder: Path) -> Example:
+    return imported("olist", data_folder / "olist")
+
+
+@pytest.fixture(scope="session")
+def loans(data_folder: Path) -> Example:
+    return imported("loans", data_folder / "bpic2012")

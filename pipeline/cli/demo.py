@@ -43,7 +43,7 @@ def demo(customers: Customers = 2000, days: Days = 14, seed: Seed = 7) -> None:
     write_truth(truth, simulation.truth())
     say(f"{customers} customers over {days:g} days; what goes wrong among them is written to {truth}")
     tree = pipeline_tree(
-        settings, _WORKERS, say, share=True, prepare=lambda: require_new(settings, fresh=True)
+        settings, _WORKERS, say, share=True, before=lambda: require_new(settings, fresh=True)
     )
     with tree:
         _stream(settings, simulation, tree)

@@ -58,9 +58,10 @@ def tell_rejections(report: ImportReport, rejects: Path | None) -> None:
     if not report.rejected_rows:
         return
     for rejection in report.first_rejections:
-        err.print(f"[yellow]rejected[/yellow] {escape(str(rejection))}")
+        err.print(f"[yellow]rejected[/yellow] {escape(str(rejection))}", soft_wrap=True)
     kept = f"all of them are in {rejects}" if rejects else "keep them with --rejects FILE"
-    err.print(f"{report.rejected_rows} rows could not be mapped; {kept}")
+    rows = "1 row" if report.rejected_rows == 1 else f"{report.rejected_rows} rows"
+    err.print(f"{rows} could not be mapped; {kept}", markup=False, soft_wrap=True)
 
 
 def end_of(as_of: str | None, report: ImportReport) -> datetime:

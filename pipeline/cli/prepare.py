@@ -26,7 +26,10 @@ def migrate() -> None:
         applied = apply_migrations(warehouse)
     finally:
         warehouse.close()
-    out.print(f"database {warehouse.database}: " + (", ".join(applied) if applied else "nothing to apply"))
+    out.print(
+        f"database {warehouse.database}: " + (", ".join(applied) if applied else "nothing to apply"),
+        soft_wrap=True,
+    )
 
 
 def register(app: typer.Typer) -> None:

@@ -83,7 +83,7 @@ def replay(
         tables = importer(mapping, data, rejects, shown)
         events = tables.events(parse_instant(as_of))
         end = end_of(as_of, tables.report)
-        tree = pipeline_tree(settings, workers, say, share=True, prepare=prepare)
+        tree = pipeline_tree(settings, workers, say, share=True, before=prepare)
         with tree:
             sending = shown.add_task("sending touchpoints", total=tables.report.events)
             with SourceWriter(settings.kafka_client, settings.topology) as writer:

@@ -16,7 +16,7 @@ def export_schemas(
 ) -> None:
     """Write JSON Schema of every contract and an AsyncAPI 3 document of the public topics."""
     for path in export(to):
-        out.print(str(path))
+        out.print(str(path), markup=False, soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -27,12 +27,12 @@ def up(
             "give --map MAP or set THROUGHLINE_JOURNEY_MAP; examples/company/map.yaml is one"
         )
     load_map(settings.journey_map)
-    tree = pipeline_tree(settings, workers, say, share=False, prepare=lambda: _tell(settings, workers))
+    tree = pipeline_tree(settings, workers, say, share=False, after=lambda: _tell(settings, workers))
     sys.exit(tree.run())
 
 
 def _tell(settings: Settings, workers: int) -> None:
-    """Where everything is, as soon as Kafka and the warehouse answer."""
+    """Where everything is, as soon as topics and tables are there."""
     out.print(f"Kafka {settings.kafka}   ClickHouse {settings.clickhouse}, database {settings.database}")
     if settings.metrics_port:
         last = settings.metrics_port + workers - 1

@@ -20,7 +20,9 @@ def validate(
     promises = sum(len(journey.promises) for journey in loaded.journeys.values())
     out.print(
         f"{journey_map}: valid. {len(loaded.touchpoints)} touchpoint types, {len(loaded.journeys)} journeys, "
-        f"{promises} promises, {stages} stages."
+        f"{promises} promises, {stages} stages.",
+        markup=False,
+        soft_wrap=True,
     )
 
 

@@ -32,24 +32,29 @@ def services(settings: Settings, *, share: bool) -> list[Member]:
     return [each for each in wanted if not (share and each.is_ready())]
 
 
+def _nothing() -> None:
+    pass
+
+
 def pipeline_tree(
     settings: Settings,
     workers: int,
     tell: Callable[[str], None],
     *,
     share: bool,
-    prepare: Callable[[], None] | None = None,
+    before: Callable[[], None] = _nothing,
+    after: Callable[[], None] = _nothing,
 ) -> Tree:
-    """The tree of one pipeline. `prepare` runs when the services answer, before topics and tables are made."""
+    """The tree of one pipeline. `before` and `after` run around the making of topics and tables."""
 
-    def prepared() -> None:
-        if prepare is not None:
-            prepare()
+    def prepare() -> None:
+        before()
         create(settings)
+        after()
 
     return Tree(
         services(settings, share=share),
-        prepared,
+        prepare,
         _workers(settings, workers),
         logs=settings.home.resolve() / "logs",
         drain_seconds=settings.drain_seconds + _GRACE_SECONDS,

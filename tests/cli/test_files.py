@@ -25,7 +25,7 @@ def test_every_problem_of_a_map_is_told_at_once(throughline: Throughline, shop: 
     done = throughline("validate", shop.map)
     assert (done.code, done.out) == (2, "")
     assert f"{shop.map}:7: touchpoints.sales.order.placed.owner: this field is missing; add it" in done.said
-    assert f"{shop.map}:22: journeys.order.stages.on_its_way.expected: 'soon'" in done.said
+    assert f"{shop.map}:23: journeys.order.stages.on_its_way.expected: write a duration as" in done.said
 
 
 def test_a_map_that_is_not_yaml_is_told_with_the_line(throughline: Throughline, shop: SmallShop) -> None:

@@ -52,7 +52,7 @@ PROBLEMS = {
 }
 
 
-@pytest.mark.parametrize("setting", PROBLEMS, ids=lambda setting: "=".join(setting))
+@pytest.mark.parametrize("setting", PROBLEMS, ids="=".join)
 def test_a_setting_that_cannot_be_used_is_told(
     throughline: Throughline, monkeypatch: pytest.MonkeyPatch, setting: tuple[str, str]
 ) -> None:

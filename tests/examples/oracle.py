@@ -6,23 +6,13 @@ of computing them agree, of which one is this, is what the example tests are abo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+from example_figures import Figures
 
 OLIST_AS_OF = "2018-10-22 03:33:14"
 LOANS_AS_OF = "2012-03-14 15:04:54.681+00"
-
-
-@dataclass(frozen=True)
-class Figures:
-    """`promises`: kept, broken then met, broken, open, cancelled. `stalls`: opened, resolved, open."""
-
-    touchpoints: int
-    persons: int
-    promises: dict[str, tuple[int, ...]]
-    stalls: dict[str, tuple[int, ...]]
 
 
 _PROMISE = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import oracle
 import pytest
 from example_data import Example
-from oracle import Figures
+from example_figures import LOANS, OLIST, figures
 
 from pipeline.core.instants import micros
 from pipeline.core.plan import compile_plan
@@ -24,39 +24,6 @@ pytestmark = pytest.mark.data
 
 LATENESS = 600_000_000
 CONFIG = RunConfig("examples", micros(datetime(2026, 1, 1, tzinfo=UTC)), partitions=2, lateness=LATENESS)
-
-OLIST = Figures(
-    touchpoints=44_237,
-    persons=8_016,
-    promises={
-        "delivery": (4_755, 415, 2_961, 4, 0),
-        "approval": (6_528, 1_461, 146, 0, 0),
-        "hand_over": (6_482, 690, 1_192, 1, 0),
-    },
-    stalls={"in_transit": (2_118, 935, 1_183)},
-)
-LOANS = Figures(
-    touchpoints=262_200,
-    persons=13_087,
-    promises={"decision": (11_335, 1_353, 61, 338, 0)},
-    stalls={
-        "offer_out": (1_864, 1_696, 168),
-        "validation_queue": (1_392, 1_380, 12),
-        "call_queue": (2_640, 2_628, 12),
-    },
-)
-
-
-def figures(summary: Summary) -> Figures:
-    return Figures(
-        touchpoints=summary.touchpoints,
-        persons=summary.persons,
-        promises={
-            name: (each.kept, each.broken_then_met, each.broken, each.open, each.cancelled)
-            for name, each in summary.promises.items()
-        },
-        stalls={name: (each.opened, each.resolved, each.open) for name, each in summary.stalls.items()},
-    )
 
 
 def summary_of(example: Example, events: Iterable[ImportedEvent], as_of: int) -> Summary:

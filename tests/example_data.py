@@ -9,7 +9,7 @@ from pipeline.imports.importer import ImportedEvent, Importer
 from pipeline.imports.mapping import load_mapping
 from pipeline.imports.report import ImportReport
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @dataclass(frozen=True)
