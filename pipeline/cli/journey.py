@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from contextlib import closing
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from pipeline.cli.console import out
 from pipeline.cli.which import Name, settings_of
 from pipeline.errors import ThroughlineError
 from pipeline.warehouse.client import Warehouse
-from pipeline.warehouse.queries import PromiseRow, StallRow, TimeLine, TouchpointRow, journey_of
+from pipeline.warehouse.queries import JourneyRow, PromiseRow, StallRow, TimeLine, TouchpointRow, journey_of
 
 _PROMISE = {"kept": "green", "broken": "bold red", "at_risk": "yellow", "made": "cyan", "cancelled": "dim"}
 
@@ -51,60 +51,74 @@ def journey(
         show_time_line(line)
 
 
+class Line(NamedTuple):
+    """One entry of a time line: when, what, whose it is, and what follows from it."""
+
+    time: datetime
+    what: str
+    by: str
+    note: str = ""
+    style: str = ""
+
+
 def show_time_line(line: TimeLine) -> None:
-    """Print everything of one person in order of time: what happened, and beside it what follows from it."""
-    out.print(
-        f"[bold]person {line.person_id}[/bold]  {len(line.touchpoints)} touchpoints, {len(line.journeys)} journeys"
-    )
+    """Print everything of one person in order of time, within 80 columns unless names are long."""
+    touchpoints, journeys = _counted(line.touchpoints, "touchpoint"), _counted(line.journeys, "journey")
+    out.print(f"[bold]person {line.person_id}[/bold]  {touchpoints}, {journeys}")
     for each in line.journeys:
-        within = ", ".join(
-            f"in {stage} since {_short(since)}"
-            for stage, since in zip(each.stages, each.stages_since, strict=True)
-        )
+        _plain(f"  {each.journey_type} {each.journey_key}: {each.status}{_within(each)}")
+    for entry in sorted(_entries(line), key=lambda entry: entry.time):
         out.print(
-            f"  {each.journey_type} {escape(each.journey_key)}: {each.status}{', ' + within if within else ''}"
+            Text.assemble(
+                (_short(entry.time), "dim"), "  ", (f"{entry.what:<44}", entry.style), " ", entry.by
+            ),
+            soft_wrap=True,
         )
-    table = Table("time (UTC)", "what", "by", "", box=None, pad_edge=False)
-    for moment, *cells in sorted(_rows(line), key=lambda row: row[0]):
-        table.add_row(_short(moment), *cells)
-    out.print(table)
+        if entry.note:
+            _plain(f"{'':23}{entry.note}")
 
 
-def _rows(line: TimeLine) -> list[tuple[datetime, str, str, str]]:
-    rows = [_touchpoint(each) for each in line.touchpoints]
-    rows += [row for each in line.promises for row in _promise(each)]
-    rows += [row for each in line.stalls for row in _stall(each)]
-    return rows
+def _plain(text: str) -> None:
+    out.print(Text(text), soft_wrap=True)
 
 
-def _touchpoint(each: TouchpointRow) -> tuple[datetime, str, str, str]:
-    moves = [f"→ {stage}" for stage in each.stages_entered] + [f"← {stage}" for stage in each.stages_left]
-    notes = [
-        *moves,
-        *([] if each.mapped else ["unmapped"]),
-        *([each.outcome] if each.outcome == "failure" else []),
-    ]
-    return each.time, escape(each.type), escape(each.owner or each.source), escape("  ".join(notes))
+def _counted(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
-def _promise(each: PromiseRow) -> list[tuple[datetime, str, str, str]]:
-    colour = _PROMISE.get(each.status, "white")
-    late = f", {each.gap_hours:+.1f} h" if each.gap_hours is not None else ""
-    what = f"[{colour}]promise {escape(each.rule)}: {each.status}{late}[/{colour}]"
-    return [
-        (
-            each.due_at,
-            what,
-            escape(each.owed_by),
-            f"due; made {_short(each.made_at)} by {escape(each.made_by)}",
-        )
-    ]
+def _within(journey: JourneyRow) -> str:
+    since = zip(journey.stages, journey.stages_since, strict=True)
+    return "".join(f", in {stage} since {_short(entered)}" for stage, entered in since)
 
 
-def _stall(each: StallRow) -> list[tuple[datetime, str, str, str]]:
-    what = f"[bold red]stuck in {escape(each.stage)}[/bold red]"
-    until = f"until {_short(each.left_at)}" if each.left_at else "still"
-    return [(each.since, what, escape(each.owner), f"entered {_short(each.entered_at)}, {until}")]
+def _entries(line: TimeLine) -> list[Line]:
+    return [*map(_touchpoint, line.touchpoints), *map(_promise, line.promises), *map(_stall, line.stalls)]
+
+
+def _touchpoint(each: TouchpointRow) -> Line:
+    notes = [f"→ {stage}" for stage in each.stages_entered] + [f"← {stage}" for stage in each.stages_left]
+    if not each.mapped:
+        notes.append("unmapped")
+    if each.outcome == "failure":
+        notes.append("failure")
+    return Line(each.time, each.type, each.owner or each.source, "  ".join(notes))
+
+
+def _promise(each: PromiseRow) -> Line:
+    gap = (
+        ""
+        if each.gap_hours is None
+        else f", {abs(each.gap_hours):,.1f} h {'late' if each.gap_hours > 0 else 'early'}"
+    )
+    what = f"promise {each.rule}: {each.status.replace('_', ' ')}{gap}"
+    note = f"made {_short(each.made_at)} by {each.made_by}"
+    return Line(each.due_at, what, each.owed_by, note, _PROMISE.get(each.status, ""))
+
+
+def _stall(each: StallRow) -> Line:
+    until = f"left {_short(each.left_at)}" if each.left_at else "still there"
+    note = f"entered {_short(each.entered_at)}, {until}"
+    return Line(each.since, f"stuck in {each.stage}", each.owner, note, "bold red")
 
 
 def _short(moment: datetime) -> str:

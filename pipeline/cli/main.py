@@ -46,7 +46,9 @@ def run() -> None:
     a worker has codes of its own (`pipeline.engine.errors`).
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    logging.getLogger().addHandler(logging.NullHandler())  # what libraries log is in the errors; a worker logs properly
+    logging.getLogger().addHandler(
+        logging.NullHandler()
+    )  # what libraries log is in the errors; a worker logs properly
     try:
         app(standalone_mode=True)
     except EngineError as error:

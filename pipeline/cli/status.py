@@ -75,7 +75,7 @@ def _show_watermarks(settings: Settings) -> None:
                 stage = sample.labels["stage"]
                 marks[stage] = min(marks.get(stage, float("inf")), sample.value)
     if not workers:
-        out.print(f"watermarks are not known: no worker of this pipeline answers {_where(settings)}")
+        out.print(f"watermarks are not known: no worker answers {_where(settings)}", soft_wrap=True)
     for stage, seconds in sorted(marks.items(), key=lambda mark: _STAGES.index(mark[0])):
         moment = datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
         out.print(f"watermark of {stage}: {moment}")
