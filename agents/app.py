@@ -40,7 +40,10 @@ def create_app(settings: Settings, plan: Plan, metrics: Metrics, data: Path) -> 
 
 
 def work(settings: Settings, index: int = 0) -> int:
-    """Run a worker until it is told to stop; returns its exit code (see `pipeline.engine.errors`)."""
+    """Run a worker until it is told to stop; returns its exit code (see `pipeline.engine.errors`).
+
+    Raises ThroughlineError when it could not start, or what made it end by itself; `exit_code` is its exit code.
+    """
     reporting.configure()
     if settings.journey_map is None:
         raise NoMapError(
@@ -58,7 +61,10 @@ def work(settings: Settings, index: int = 0) -> int:
     if settings.metrics_port:
         _serve(metrics, settings, settings.metrics_port + index)
     _relax_garbage_collection()
-    return run_worker(app)
+    code = run_worker(app)
+    if app.failure is not None:
+        raise app.failure  # told once more, by whoever started this, as the last word
+    return code
 
 
 def _relax_garbage_collection() -> None:

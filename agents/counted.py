@@ -11,7 +11,7 @@ from pipeline.metrics import Metrics
 
 
 class CountingLogic(StageLogic, Protocol):
-    """A logic that counts what happens since it was built, and knows how far time has come (µs since 1970)."""
+    """A logic that counts what happens, and knows how far time has come (µs since 1970)."""
 
     @property
     def counts(self) -> Counter[str]: ...
@@ -33,7 +33,8 @@ class Counted:
         self._partition = partition
         self._logic = logic
         self._metrics = metrics
-        self._told: Counter[str] = Counter()
+        # what was counted before it was opened here has been told by whoever counted it
+        self._told = Counter(logic.counts)
 
     def process(self, records: Iterable[Record], outbox: Outbox) -> None:
         self._logic.process(records, outbox)

@@ -41,8 +41,14 @@ def configure() -> None:
             ],
         )
     )
+    handler.addFilter(_matters)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """Not Faust's `[^--Service]: Starting...`, which it logs in the name of whoever inherits from its services."""
+    return record.levelno > logging.INFO or not str(record.msg).startswith("[^")

@@ -1,6 +1,7 @@
 """The bound of the pipeline benchmark: read every source record, decode it, produce it once; nothing else.
 
-`python -m benchmarks.bound INDEX PROCESSES` is one of the processes; it prints how many records it moved in how many seconds.
+`python -m benchmarks.bound INDEX PROCESSES` is one of the processes; it prints how many records it moved in how many
+seconds.
 """
 
 from __future__ import annotations

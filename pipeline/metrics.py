@@ -60,7 +60,7 @@ class Metrics(Hooks):
         # the stages: what they count while they process, by name and reason
         self._events = counter(
             "events",
-            "What happened to touchpoints, by name: touchpoints, late, duplicates, unmapped, …",
+            "What happened to touchpoints, by name: touchpoints, late, duplicates, unmapped and others.",
             ("stage", "event"),
         )
         self._dead_letters = counter("dead_letters", "Records refused, by error code.", ("code",))

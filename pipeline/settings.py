@@ -248,21 +248,23 @@ def _problem(error: ErrorDetails) -> str:
 
 def _right(error: ErrorDetails) -> str:
     """What the value would have to be."""
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "it has to be a whole number"
-        case "float_parsing" | "float_type":
-            return "it has to be a number"
-        case "bool_parsing" | "bool_type":
-            return "it has to be true or false"
-        case "dict_type":
-            return "it has to be an object of names and texts"
-        case "too_short":
-            return f"too short: it has to have at least {context['min_length']} characters"
-        case "string_pattern_mismatch":
-            return "it has to be at most 41 lower-case letters, digits and -, first a letter"
-    return error["msg"].replace("Input should be", "it has to be")
+    if error["type"] == "too_short":
+        return f"too short: it has to have at least {error['ctx']['min_length']} characters"
+    kind = _KINDS.get(error["type"])
+    return f"it has to be {kind}" if kind else error["msg"].replace("Input should be", "it has to be")
+
+
+_KINDS = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "an object of names and texts",
+    "string_pattern_mismatch": "at most 41 lower-case letters, digits and -, first a letter",
+}
 
 
 _SECRET = frozenset(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)

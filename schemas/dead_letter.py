@@ -31,7 +31,9 @@ class ErrorCode(StrEnum):
 
 class DeadLetter(Contract):
     code: ErrorCode
-    path: str = Field(description="Where in the record, as `data.due` or `identities.email`; empty for the whole.")
+    path: str = Field(
+        description="Where in the record, as `data.due` or `identities.email`; empty for the whole."
+    )
     message: str = Field(description="One sentence: what is wrong and what would be right.")
     stage: str = Field(description="The stage that refused it.")
     topic: str

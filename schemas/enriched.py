@@ -34,9 +34,11 @@ class EnrichedTouchpoint(Contract):
     identities: dict[str, str]
     data: Any = None
     person_id: str
-    identifier: str = Field(description="Token of the identifier that attributed the touchpoint to its person.")
+    identifier: str = Field(
+        description="Token of the identifier that attributed the touchpoint to its person."
+    )
     domain: str
     owner: str | None = Field(description="The team that owns the type, by the map; absent when unmapped.")
     mapped: bool
-    late: bool = Field(description="Behind the watermark when it was applied.")
+    late: bool = Field(description="Behind the watermark when it was applied: as known at that moment.")
     journeys: list[JourneyContext] = Field(default_factory=list)

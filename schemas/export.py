@@ -45,7 +45,7 @@ _TOPICS = {
         "`finding_id`.",
         "Every promise and stall; the greatest revision is the truth.",
     ),
-    "journeys.state": ("state", "`kind:id`.", "Compacted: journeys and persons as they stand."),
+    "journeys.state": ("state", "`kind:id`.", "Compacted: journeys, persons and counts as they stand."),
     "touchpoints.dead-letter": (
         "dead-letter",
         "The refused record's own.",

@@ -53,4 +53,18 @@ class PersonOverride(Contract):
     version: int
 
 
-StateRecord = Annotated[JourneyState | PersonState | PersonOverride, Field(discriminator="kind")]
+class StageCounts(Contract):
+    """What one partition of a stage has counted since the pipeline began; keyed by `counts:stage/partition`."""
+
+    kind: Literal["counts"] = "counts"
+    stage: str
+    partition: int
+    version: int
+    counts: dict[str, int] = Field(
+        description="By name, such as `duplicates`; a name that is absent counts 0."
+    )
+
+
+StateRecord = Annotated[
+    JourneyState | PersonState | PersonOverride | StageCounts, Field(discriminator="kind")
+]

@@ -20,7 +20,7 @@ from schemas.finding import (
     StallFinding,
     StallStatus,
 )
-from schemas.state import JourneyState, PersonOverride, PersonState, StageVisit
+from schemas.state import JourneyState, PersonOverride, PersonState, StageCounts, StageVisit
 
 TOPOLOGY = Topology()
 ANNA = UUID("8a000000-0000-8000-8000-00000000000a")
@@ -198,3 +198,7 @@ def override(born: UUID, identifier: str, owner: UUID, version: int = 0) -> Pers
     return PersonOverride(
         born_person_id=str(born), identifier=identifier, person_id=str(owner), version=version
     )
+
+
+def counts(partition: int, version: int = 0, **counted: int) -> StageCounts:
+    return StageCounts(stage="journey", partition=partition, version=version, counts=counted)

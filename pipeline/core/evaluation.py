@@ -8,7 +8,6 @@ differ.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from pipeline.core import enrich
@@ -50,7 +49,6 @@ class Evaluation:
         plan: Plan,
         enricher: enrich.Enricher,
         memory: JourneyMemory,
-        counts: Counter[str],
     ) -> None:
         self._send = outbox.send
         self._partition = partition
@@ -58,7 +56,7 @@ class Evaluation:
         self._config = config
         self._plan = plan
         self._memory = memory
-        self._counts = counts
+        self._counts = memory.counts
         self._time = memory.time
         self._findings = Findings(outbox, config.findings_topic, self._time)
 
@@ -80,9 +78,11 @@ class Evaluation:
 
     def refold(self, person: Person) -> None:
         """Refold what is stale and publish the touchpoints that have waited for it."""
-        passages = {
-            journey.id: person.refold(journey) for journey in person.touched.values() if journey.is_stale
-        }
+        asked = {(arrival.touchpoint.source, arrival.touchpoint.id) for arrival in person.waiting}
+        passages = {}
+        for journey in person.touched.values():
+            if journey.is_stale:
+                passages[journey.id] = person.refold(journey, asked)
         for waiting in person.waiting:
             self.enriched(person, waiting, _contexts(waiting, passages))
         person.waiting.clear()
@@ -141,6 +141,11 @@ class Evaluation:
             self._memory.owe(person.id)
         elif person.generation is not None:
             self.state(person)
+
+    def stage_counts(self) -> None:
+        """Publish what this partition has counted."""
+        value = enrich.stage_counts(self._partition, self._counts, self._memory.tick())
+        self._state(f"counts:journey/{self._partition}", value)
 
     def _state(self, key: str, value: bytes) -> None:
         self._send(self._config.state_topic, value, key=key.encode())

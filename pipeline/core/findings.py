@@ -29,7 +29,6 @@ from pipeline.core.plan import PromiseRule, StageRule
 from pipeline.core.ports import Outbox
 from pipeline.core.promises import NEVER, Making, PromiseFold
 from pipeline.core.stalls import StageFold, Visit
-from schemas.finding import PromiseStatus, StallStatus
 
 WITHDRAWN = b"-"
 """Stands for the digest of a finding that was withdrawn."""
@@ -52,14 +51,18 @@ class Findings:
 
     def evaluate(self, person: Person, journey: Journey) -> None:
         """Publish what has changed of a journey that is not stale, and set its next deadline."""
+        if not journey.has_news and journey.next_deadline > self._watermark:
+            return
+        journey.has_news = False
         soonest = NEVER
         rules = journey.rules
-        for index, fold in enumerate(journey.promises):
-            if fold is not None and fold.makings:
-                soonest = min(soonest, self._promises(person, journey, rules.promises[index], fold))
+        # visits come first: most openings of one have no findings yet, so that there is nothing to withdraw
         for index, visits in enumerate(journey.stages):
             if visits is not None and (visits.inside or visits.ended):
                 soonest = min(soonest, self._stalls(person, journey, rules.stages[index], visits))
+        for index, fold in enumerate(journey.promises):
+            if fold is not None and fold.makings:
+                soonest = min(soonest, self._promises(person, journey, rules.promises[index], fold))
         journey.next_deadline = soonest
 
     def withdraw_suspects(self, person: Person) -> None:
@@ -74,33 +77,27 @@ class Findings:
     def _promises(self, person: Person, journey: Journey, rule: PromiseRule, fold: PromiseFold) -> Micros:
         """Publish the promises of a rule and keep the unsettled ones; the soonest of their deadlines."""
         soonest, unsettled = NEVER, []
+        met, cancelled, watermark = fold.met, fold.cancelled, self._watermark
         for making in fold.makings:
-            status, settled, deadline = promises.judge(making, fold.met, fold.cancelled, self._watermark)
-            settled_by = None if not settled else fold.cancelled if status == "cancelled" else fold.met
-            self._promise(person, journey, rule, making, status=status, settled_by=settled_by)
+            status, settled = promises.judge(making, met, cancelled, watermark)
+            settled_by = None if not settled else cancelled if status == "cancelled" else met
+            if making.status != status or making.settled_by is not settled_by:
+                making.status, making.settled_by = status, settled_by
+                self._promise(person, journey, rule, making)
             if not settled:
                 unsettled.append(making)
-                soonest = min(soonest, deadline)
+                soonest = min(soonest, promises.deadline(making))
         fold.makings = unsettled
         return soonest
 
-    def _promise(
-        self,
-        person: Person,
-        journey: Journey,
-        rule: PromiseRule,
-        making: Making,
-        *,
-        status: PromiseStatus,
-        settled_by: Entry | None,
-    ) -> None:
-        entry = making.entry
-        by = settled_by and (settled_by.time, settled_by.source, settled_by.id)
+    def _promise(self, person: Person, journey: Journey, rule: PromiseRule, making: Making) -> None:
+        entry, by = making.entry, making.settled_by
+        settled_by = by and (by.time, by.source, by.id)
         facts = (entry.time, entry.type, making.due, making.at_risk_at, rule.owner, rule.severity)
-        revision = self._revision(person, journey, rule, making, (status, person.id, by, facts))
+        content = (making.status, person.id, settled_by, facts)
+        revision = self._revision(person, journey, rule, making, content)
         if revision is not None:
-            finding = _promise_finding(person, journey, rule, making, status=status, settled_by=settled_by)
-            self._publish(finding, revision)
+            self._publish(_promise_finding(person, journey, rule, making), revision)
 
     def _stalls(self, person: Person, journey: Journey, rule: StageRule, fold: StageFold) -> Micros:
         """Publish the stalls of a stage and let go of the visits that ended; the deadline of the one
@@ -119,15 +116,18 @@ class Findings:
 
     def _stall(self, person: Person, journey: Journey, rule: StageRule, visit: Visit, limit: Micros) -> None:
         status = stalls.judge(visit, limit, self._watermark)
-        entry, left = visit.entry, visit.left
-        if status is None and not entry.findings:
+        if visit.status == status:
             return
-        by = left and (left.time, left.source, left.id)
-        content = status and (status, person.id, by, (entry.time, limit, rule.owner, rule.severity))
+        visit.status = status
+        entry, left, content = visit.entry, visit.left, None
+        if status != "withdrawn":
+            by = left and (left.time, left.source, left.id)
+            content = (status, person.id, by, (entry.time, limit, rule.owner, rule.severity))
+        elif not entry.findings:
+            return
         revision = self._revision(person, journey, rule, visit, content)
         if revision is not None:
-            finding = _stall_finding(person, journey, rule, visit, limit=limit, status=status or "withdrawn")
-            self._publish(finding, revision)
+            self._publish(_stall_finding(person, journey, rule, visit, limit), revision)
 
     def _revision(
         self,
@@ -137,17 +137,14 @@ class Findings:
         opening: Making | Visit,
         content: tuple[Any, ...] | None,
     ) -> int | None:
-        """The revision to publish `content` as (None: that it does not hold); None if that was said
+        """The revision to publish `content` as (None: that it does not hold); None if that was published
         already.
         """
-        if content is not None and opening.said == content:
-            return None
         name = opening.finding_id
         if not name:
             name = opening.finding_id = finding_id(rule, journey.id, opening.entry)
         if person.suspects:
             person.suspects.pop(name, None)
-        opening.said = content
         digest = WITHDRAWN if content is None else blake2b(_pack(content), digest_size=8).digest()
         return self._number(person, journey, opening.entry, name, digest)
 
@@ -176,11 +173,11 @@ class Findings:
         finding: PromiseFinding | StallFinding
         if isinstance(rule, PromiseRule):
             making = promises.make(rule, entry) or Making(entry, entry.time, entry.time)
-            making.finding_id = name
-            finding = _promise_finding(person, journey, rule, making, status="withdrawn", settled_by=None)
+            making.finding_id, making.status = name, "withdrawn"
+            finding = _promise_finding(person, journey, rule, making)
         else:
-            visit = Visit(entry, finding_id=name)
-            finding = _stall_finding(person, journey, rule, visit, limit=rule.limit or 0, status="withdrawn")
+            visit = Visit(entry, finding_id=name, status="withdrawn")
+            finding = _stall_finding(person, journey, rule, visit, rule.limit or 0)
         self._publish(finding, revision)
 
     def _publish(self, finding: PromiseFinding | StallFinding, revision: int) -> None:
@@ -204,32 +201,20 @@ def _reference(entry: Entry) -> str:
     return f"{entry.source}#{entry.id}"
 
 
-def _promise_finding(
-    person: Person,
-    journey: Journey,
-    rule: PromiseRule,
-    making: Making,
-    *,
-    status: PromiseStatus,
-    settled_by: Entry | None,
-) -> PromiseFinding:
-    entry = making.entry
+def _promise_finding(person: Person, journey: Journey, rule: PromiseRule, making: Making) -> PromiseFinding:
+    """What was concluded of a promise; its revision is still to be given."""
+    entry, by, status = making.entry, making.settled_by, making.status
+    assert status is not None
     made_at = moment(entry.time)
-    detail = PromiseDetail(
-        made_at=made_at,
-        made_by=entry.type,
-        due_at=moment(making.due),
-        at_risk_at=moment(making.at_risk_at),
-        owed_by=rule.owner,
-    )
+    detail = PromiseDetail(made_at, entry.type, moment(making.due), moment(making.at_risk_at), rule.owner)
     evidence = [_reference(entry)]
-    if settled_by is not None:
-        evidence.append(_reference(settled_by))
+    if by is not None:
+        evidence.append(_reference(by))
         if status == "cancelled":
-            detail.cancelled_at = moment(settled_by.time)
+            detail.cancelled_at = moment(by.time)
         else:
-            detail.met_at = moment(settled_by.time)
-            detail.gap_hours = (settled_by.time - making.due) / _HOUR
+            detail.met_at = moment(by.time)
+            detail.gap_hours = (by.time - making.due) / _HOUR
     return PromiseFinding(
         making.finding_id,
         rule.name,
@@ -249,17 +234,13 @@ def _promise_finding(
 
 
 def _stall_finding(
-    person: Person, journey: Journey, rule: StageRule, visit: Visit, *, limit: Micros, status: StallStatus
+    person: Person, journey: Journey, rule: StageRule, visit: Visit, limit: Micros
 ) -> StallFinding:
-    entry, left = visit.entry, visit.left
+    """What was concluded of a visit; its revision is still to be given."""
+    entry, left, status = visit.entry, visit.left, visit.status
+    assert status is not None
     since = moment(entry.time + limit)
-    detail = StallDetail(
-        stage=rule.name,
-        entered_at=moment(entry.time),
-        since=since,
-        limit_seconds=limit / SECOND,
-        left_at=moment(left.time) if left else None,
-    )
+    left_at = None if left is None else moment(left.time)
     return StallFinding(
         visit.finding_id,
         rule.name,
@@ -274,5 +255,5 @@ def _stall_finding(
         rule.owner,
         rule.severity,
         status,
-        detail,
+        StallDetail(rule.name, moment(entry.time), since, limit / SECOND, left_at),
     )

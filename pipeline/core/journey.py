@@ -80,8 +80,8 @@ class Base(msgspec.Struct, array_like=True):
 class Journey(msgspec.Struct, eq=False):
     """One journey of a person. `promises` and `stages` are in the order of its rules, None until one is used.
 
-    `where` names the stages that it is in. `next_deadline` is the instant at which time alone may change a
-    conclusion, or an earlier one.
+    `where` names the stages that it is in. `has_news`: something has happened that a conclusion may hang on;
+    `next_deadline` is the instant at which time alone may change one, or an earlier one.
     """
 
     rules: JourneyRules
@@ -94,6 +94,7 @@ class Journey(msgspec.Struct, eq=False):
     ended_at: Micros | None = None
     where: Names = ()
     is_stale: bool = False
+    has_news: bool = True
     next_deadline: Micros = NEVER
 
     def is_empty(self) -> bool:
@@ -140,6 +141,7 @@ class Journey(msgspec.Struct, eq=False):
             if asked and (key := (entry.source, entry.id)) in asked:
                 passages[key] = (*moves, self.where)
         self.is_stale = False
+        self.has_news = True
         return passages
 
     def cut(self, place: Order) -> int:
@@ -239,6 +241,7 @@ class Journey(msgspec.Struct, eq=False):
         actions = self.rules.actions.get(entry.type)
         if actions is None:
             return _STAYED
+        self.has_news = True
         entered: Names = ()
         left: Names = ()
         for act, index, alternatives in actions:

@@ -9,6 +9,7 @@ under it.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
@@ -32,6 +33,9 @@ class _Meta(msgspec.Struct, array_like=True):
     batch: int
     watermark: Micros | None
     marks: dict[str, Micros]
+    counts: dict[str, int]
+    counts_owed: int | None
+    """The batch since which the counts are others than those published."""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -50,9 +54,11 @@ class JourneyMemory:
         self.unstated = {person: batch for batch, persons in self._owed.items() for person in persons}
         self.persons = Persons(store, self._plans, self._generation, hot_persons, self.unstated)
         kept = store.get(_META)
-        self._kept = _unpack_meta(kept) if kept else _Meta(0, 0, None, {})
+        self._kept = _unpack_meta(kept) if kept else _Meta(0, 0, None, {}, {}, None)
         self._clock = self._kept.clock
         self._batch = self._kept.batch
+        self.counts = Counter(self._kept.counts)
+        self._counts_owed = self._kept.counts_owed
         self._channels = [f"identity/{partition}" for partition in range(partitions)]
         self.watermark = Watermark(self._channels, self._kept.marks, self._kept.watermark)
         self._deadlines = {person: at for person, at in self.persons.deadlines() if at != NEVER}
@@ -115,8 +121,8 @@ class JourneyMemory:
 
     @property
     def owes(self) -> bool:
-        """Whether states are owed."""
-        return bool(self._owed)
+        """Whether states or counts are owed."""
+        return bool(self._owed) or self._counts_owed is not None
 
     def take_owed(self, lag: int) -> Iterator[str]:
         """Everyone whose states have been owed for `lag` batches; of one batch or more, up to `STATED`."""
@@ -127,6 +133,15 @@ class JourneyMemory:
             taken += len(owed)
             yield from [person for person in owed if self.unstated.get(person) == first]
 
+    def take_counts(self, lag: int) -> bool:
+        """Whether the counts have to be published: they differ from those published, for `lag` batches now."""
+        if self._counts_owed is None and self.counts != self._kept.counts:
+            self._counts_owed = self._batch
+        if self._counts_owed is None or self._counts_owed > self._batch - lag:
+            return False
+        self._counts_owed = None
+        return True
+
     def save(self) -> None:
         """Write what the batch has changed, and let go of old plans that nobody is under any more."""
         self.persons.trim()
@@ -134,9 +149,11 @@ class JourneyMemory:
             self._store.put(_UNSTATED + self._batch.to_bytes(8, "big"), _pack(self._new))
             self._owed[self._batch] = self._new
             self._new = []
-        self._batch += bool(self._owed)
+        self._batch += self.owes
         marks = {name: mark for name in self._channels if (mark := self.watermark.mark(name)) is not None}
-        meta = _Meta(self._clock, self._batch, self.watermark.time, marks)
+        meta = _Meta(
+            self._clock, self._batch, self.watermark.time, marks, dict(self.counts), self._counts_owed
+        )
         if meta != self._kept:
             self._store.put(_META, _pack(meta))
             self._kept = meta

@@ -15,7 +15,6 @@ What always holds:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 from pipeline.core import moves
@@ -52,23 +51,23 @@ CHUNK = 2000
 class JourneyStage:
     """The logic of one partition of `journeys.touchpoints`.
 
-    `counts` counts, since this object was built: `touchpoints`, `unmapped`, `late`, `duplicates`,
-    `reunited` (two copies of one touchpoint that met by a move), `clashes` (of two contents under one id),
-    `beyond_trail` (older than the cut), `cut_touchpoints`, `evicted_ids`, `forgotten_journeys`,
-    `evicted_journeys`, `lost_promises`, `released`, `received`, `bounced` (reached a person that had given
-    them up), `evicted_marks`.
+    `counts` counts, since the pipeline began (they are kept with the state): `touchpoints`, `unmapped`,
+    `late`, `duplicates`, `reunited` (two copies of one touchpoint that met by a move), `clashes` (of two
+    contents under one id), `beyond_trail` (older than the cut), `cut_touchpoints`, `evicted_ids`,
+    `forgotten_journeys`, `evicted_journeys`, `lost_promises`, `released`, `received`, `bounced` (reached a
+    person that had given them up), `evicted_marks`.
     """
 
     _evaluation: Evaluation
     _identity: FrameWriter
 
     def __init__(self, partition: int, store: Store, config: JourneyConfig, plan: Plan) -> None:
-        self.counts: Counter[str] = Counter()
         self._partition = partition
         self._config = config
         self._plan = plan
         self._enricher = Enricher(plan)
         self._memory = JourneyMemory(store, plan, config.partitions, config.hot_persons)
+        self.counts = self._memory.counts
         self._changed: dict[str, Person] = {}
 
     @property
@@ -108,7 +107,6 @@ class JourneyStage:
             plan=self._plan,
             enricher=self._enricher,
             memory=self._memory,
-            counts=self.counts,
         )
 
     def _conclude(self, outbox: Outbox, state_lag: int) -> None:
@@ -123,6 +121,8 @@ class JourneyStage:
             conclude(memory.persons.get(person_id))
         for person_id in memory.take_owed(state_lag):
             evaluation.state(memory.persons.get(person_id))
+        if memory.take_counts(state_lag):
+            evaluation.stage_counts()
         self._identity.flush()
         memory.save()
 

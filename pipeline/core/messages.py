@@ -19,7 +19,8 @@ Micros = int
 
 
 class Touchpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A validated touchpoint. `fields` holds what the journey map mentions; `data` is the event's own JSON.
+    """A validated touchpoint. `fields` holds what the journey map mentions; `event` is its own part of the
+    enriched touchpoint, a JSON object (`pipeline.core.outputs.Event`), so that nobody builds it again.
 
     `sequence` is normalised so that plain string order is trail order; `digest` is 8 bytes of the content's hash.
     A field that a promise's due time names is held in microseconds.
@@ -32,10 +33,7 @@ class Touchpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     type: str
     digest: bytes
     fields: dict[str, Any]
-    identities: dict[str, str]
-    subject: str | None
-    outcome: str | None
-    data: bytes
+    event: bytes
 
 
 class Route(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):

@@ -30,7 +30,9 @@ class JourneyContext(msgspec.Struct, gc=False):
     left: tuple[str, ...]
 
 
-class EnrichedTouchpoint(msgspec.Struct, gc=False):
+class Event(msgspec.Struct, gc=False):
+    """The part of an enriched touchpoint that ingest knows."""
+
     id: str
     source: str
     type: str
@@ -39,6 +41,11 @@ class EnrichedTouchpoint(msgspec.Struct, gc=False):
     outcome: Literal["success", "failure"] | None
     identities: dict[str, str]
     data: msgspec.Raw
+
+
+class Attribution(msgspec.Struct, gc=False):
+    """The part of an enriched touchpoint that the journey stage knows."""
+
     person_id: str
     identifier: str
     domain: str
@@ -48,25 +55,25 @@ class EnrichedTouchpoint(msgspec.Struct, gc=False):
     journeys: list[JourneyContext]
 
 
-class PromiseDetail(msgspec.Struct, gc=False, kw_only=True):
-    kind: Literal["deadline"] = "deadline"
+class PromiseDetail(msgspec.Struct, gc=False):
     made_at: datetime
     made_by: str
     due_at: datetime
     at_risk_at: datetime
+    owed_by: str
     met_at: datetime | None = None
     cancelled_at: datetime | None = None
     gap_hours: float | None = None
-    owed_by: str
+    kind: Literal["deadline"] = "deadline"
 
 
-class StallDetail(msgspec.Struct, gc=False, kw_only=True):
+class StallDetail(msgspec.Struct, gc=False):
     stage: str
     entered_at: datetime
     since: datetime
     limit_seconds: float
-    limit_kind: Literal["declared"] = "declared"
     left_at: datetime | None = None
+    limit_kind: Literal["declared"] = "declared"
 
 
 class PromiseFinding(msgspec.Struct, gc=False, tag_field="type", tag="promise"):
@@ -136,3 +143,10 @@ class PersonOverride(msgspec.Struct, gc=False, tag_field="kind", tag="override")
     identifier: str
     person_id: str
     version: int
+
+
+class StageCounts(msgspec.Struct, gc=False, tag_field="kind", tag="counts"):
+    stage: str
+    partition: int
+    version: int
+    counts: dict[str, int]

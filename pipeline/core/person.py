@@ -6,8 +6,10 @@ without entries has a base; and whatever differs from the store is marked, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
+
+import msgspec
 
 from pipeline.core.journey import (
     EntryKey,
@@ -30,7 +32,7 @@ way.
 """
 
 
-class Arrival(NamedTuple):
+class Arrival(msgspec.Struct, frozen=True):
     """A touchpoint that has come by `identifier`, and the journeys that it belongs to."""
 
     touchpoint: Touchpoint
@@ -188,9 +190,8 @@ class Person:
         else:
             self.trail.segment_of(entry).change(entry)
 
-    def refold(self, journey: Journey) -> dict[EntryKey, Passage]:
+    def refold(self, journey: Journey, asked: Container[EntryKey]) -> dict[EntryKey, Passage]:
         """Refold a stale journey; what was published of it becomes suspect until it is found again."""
-        asked = {(item.touchpoint.source, item.touchpoint.id) for item in self.waiting}
         passages = journey.refold(asked)
         self.suspect_all(journey)
         return passages

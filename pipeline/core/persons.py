@@ -65,6 +65,7 @@ class Persons:
         self._hot_limit = hot
         self._unstated = unstated
         self._hot: dict[str, Person] = {}
+        self._plain_head = _pack(_Head(generation, [], 0, {}, None, 0, None, [], has_forgotten=False))
 
     def get(self, person_id: str) -> Person:
         """The person, unpacked; a new one if nothing is kept of it."""
@@ -185,9 +186,11 @@ class Persons:
             segment.is_dirty = False
         return 1
 
-    def _save_head(self, person: Person) -> None:
+    def _head(self, person: Person) -> bytes:
+        """The fixed part of a head."""
         trail = person.trail
-        tail = trail.segments[-1]
+        if not trail.next_number and not person.is_limited:
+            return self._plain_head
         head = _Head(
             self._generation,
             [segment.number or 0 for segment in trail.segments[:-1]],
@@ -199,7 +202,12 @@ class Persons:
             [journey.id for journey in person.journeys.values() if journey.base] if person.cut else [],
             bool(person.forgotten),
         )
-        deadline, fixed, run = person.next_deadline.to_bytes(8, "big"), _pack(head), tail.pack()
+        return _pack(head)
+
+    def _save_head(self, person: Person) -> None:
+        trail = person.trail
+        tail = trail.segments[-1]
+        deadline, fixed, run = person.next_deadline.to_bytes(8, "big"), self._head(person), tail.pack()
         if len(run) > VALUE_BYTES and len(tail.entries) > 1:
             trail.split(tail)
             self._save_segments(person)

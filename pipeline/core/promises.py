@@ -7,7 +7,7 @@ of arrival does not matter, and a replay says what the live run said.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,14 +22,16 @@ NEVER: Micros = 2**63 - 1
 class Making(msgspec.Struct, gc=False, eq=False):
     """One promise: the touchpoint that made it and when it falls due.
 
-    `finding_id` and `said`, what was published last, are remembered once they are known.
+    `status` and `settled_by` are what was concluded last, None before that; `finding_id` is remembered once
+    it is known.
     """
 
     entry: Entry
     due: Micros
     at_risk_at: Micros
     finding_id: str = ""
-    said: tuple[Any, ...] | None = None
+    status: PromiseStatus | None = None
+    settled_by: Entry | None = None
 
 
 class PromiseFold(msgspec.Struct, gc=False, eq=False):
@@ -41,17 +43,18 @@ class PromiseFold(msgspec.Struct, gc=False, eq=False):
 
 
 class Verdict(NamedTuple):
-    """`settled`: no later touchpoint can change it. `deadline`: when time alone will change it."""
+    """`settled`: no later touchpoint can change it."""
 
     status: PromiseStatus
     settled: bool
-    deadline: Micros
 
 
-KEPT = Verdict("kept", True, NEVER)
-MET_LATE = Verdict("broken", True, NEVER)
-CANCELLED = Verdict("cancelled", True, NEVER)
-BROKEN = Verdict("broken", False, NEVER)
+KEPT = Verdict("kept", True)
+MET_LATE = Verdict("broken", True)
+CANCELLED = Verdict("cancelled", True)
+BROKEN = Verdict("broken", False)
+AT_RISK = Verdict("at_risk", False)
+MADE = Verdict("made", False)
 
 
 def make(rule: PromiseRule, entry: Entry) -> Making | None:
@@ -75,5 +78,12 @@ def judge(making: Making, met: Entry | None, cancelled: Entry | None, watermark:
     if watermark > due:
         return BROKEN
     if watermark >= making.at_risk_at:
-        return Verdict("at_risk", False, due + 1)
-    return Verdict("made", False, making.at_risk_at)
+        return AT_RISK
+    return MADE
+
+
+def deadline(making: Making) -> Micros:
+    """When time alone will change what was concluded of a promise last."""
+    if making.status == "made":
+        return making.at_risk_at
+    return making.due + 1 if making.status == "at_risk" else NEVER

@@ -7,8 +7,6 @@ stall begins when the dwell exceeds the limit; dwell runs from the entry and is 
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from pipeline.core.messages import Entry, Micros
@@ -19,13 +17,14 @@ from schemas.finding import StallStatus
 class Visit(msgspec.Struct, gc=False, eq=False):
     """A stay in a stage, from the touchpoint that entered it to the one that left it, if any.
 
-    `finding_id` and `said`, what was published last, are remembered once they are known.
+    `status` is what was concluded last, None before that and `withdrawn` while it is no stall; `finding_id`
+    is remembered once it is known.
     """
 
     entry: Entry
     left: Entry | None = None
     finding_id: str = ""
-    said: tuple[Any, ...] | None = None
+    status: StallStatus | None = None
 
 
 class StageFold(msgspec.Struct, gc=False, eq=False):
@@ -57,14 +56,14 @@ class StageFold(msgspec.Struct, gc=False, eq=False):
         return True
 
 
-def judge(visit: Visit, limit: Micros, watermark: Micros) -> StallStatus | None:
-    """What is to be said of a visit when all time up to `watermark` has been heard of; None: it is no
+def judge(visit: Visit, limit: Micros, watermark: Micros) -> StallStatus:
+    """What is to be said of a visit when all time up to `watermark` has been heard of; `withdrawn`: it is no
     stall.
     """
     left = visit.left
     if left is not None:
-        return "resolved" if left.time - visit.entry.time > limit else None
-    return "opened" if watermark - visit.entry.time > limit else None
+        return "resolved" if left.time - visit.entry.time > limit else "withdrawn"
+    return "opened" if watermark - visit.entry.time > limit else "withdrawn"
 
 
 def deadline(visit: Visit, limit: Micros, watermark: Micros) -> Micros:

@@ -9,7 +9,7 @@ not make two contents of one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from pipeline.core.dead_letters import RefusedError
 from pipeline.core.identity import IdentifierKind, ranks
 from pipeline.core.instants import DAY, EPOCH, micros, moment, parse_instant
 from pipeline.core.messages import Micros, Token, Touchpoint
+from pipeline.core.outputs import Event, encode
 from pipeline.core.ports import Record
 from pipeline.core.tokens import Tokens
 from pipeline.core.validation import INSTANT, Parts, read_event
@@ -117,11 +118,16 @@ class Reader:
             parts.type,
             blake2b(content, digest_size=8).digest(),
             _project(self._projector(parts.type), parts, identities, data),
-            identities,
-            parts.subject,
-            parts.outcome,
-            bytes(parts.data),
+            _event(parts, time, identities),
         )
+
+
+def _event(parts: Parts, time: Micros, identities: dict[str, str]) -> bytes:
+    at = parts.time if parts.time.tzinfo is UTC else moment(time)
+    outcome: Any = parts.outcome  # the contract lets no other outcome through
+    return encode(
+        Event(parts.id, parts.source, parts.type, at, parts.subject, outcome, identities, parts.data)
+    )
 
 
 def _compile(projection: tuple[tuple[str, bool], ...]) -> Projector:

@@ -31,8 +31,8 @@ def origin_key(origin: Origin) -> OriginKey:
 class Segment:
     """A run of entries and the origins that their `path` indexes.
 
-    `number` names it in the store; the tail, kept in the person's head, has none. Entries that have been
-    packed stay packed until they change, because a tail is written again and again.
+    `number` names it in the store; the tail, kept in the person's head, has none. `_packed` are the first of
+    the entries as they were packed last, because a tail is written again and again.
     """
 
     __slots__ = ("_packed", "_places", "entries", "is_dirty", "number", "origins")
@@ -42,7 +42,7 @@ class Segment:
         self.entries = entries
         self.number = number
         self.is_dirty = True
-        self._packed: list[bytes | None] = [None] * len(entries)
+        self._packed: list[bytes] = []
         self._places = {origin_key(origin): place for place, origin in enumerate(origins)}
 
     def place_of(self, key: OriginKey) -> int:
@@ -56,19 +56,22 @@ class Segment:
     def append(self, entry: Entry) -> None:
         """Add an entry that comes after all others."""
         self.entries.append(entry)
-        self._packed.append(None)
         self.is_dirty = True
 
     def insert(self, entry: Entry) -> None:
         """Add an entry in its place."""
         place = bisect_right(self.entries, order(entry), key=order)
         self.entries.insert(place, entry)
-        self._packed.insert(place, None)
+        del self._packed[place:]
         self.is_dirty = True
 
     def change(self, entry: Entry) -> None:
         """An entry of the segment has changed."""
-        self._packed[self.entries.index(entry)] = None
+        packed, entries = self._packed, self.entries
+        for place in range(len(packed)):
+            if entries[place] is entry:
+                packed[place] = _pack(entry)
+                break
         self.is_dirty = True
 
     def restrict(self, entries: list[Entry]) -> None:
@@ -79,18 +82,16 @@ class Segment:
         for entry in entries:
             entry.path = renumbered[entry.path]
         self.entries = entries
-        self._packed = [None] * len(entries)
+        self._packed = []
         self.is_dirty = True
         self._places = {origin_key(origin): place for place, origin in enumerate(self.origins)}
 
     def pack(self) -> bytes:
         """The segment as a msgpack `Run`."""
-        packed, entries = self._packed, self.entries
-        while None in packed:
-            place = packed.index(None)
-            packed[place] = _pack(entries[place])
+        packed = self._packed
+        packed.extend([_pack(entry) for entry in self.entries[len(packed) :]])
         count = b"\xdc" + len(packed).to_bytes(2, "big")
-        return b"".join([b"\x92", _pack(self.origins), count, *packed])  # type: ignore[list-item]
+        return b"".join([b"\x92", _pack(self.origins), count, *packed])
 
 
 class Run(msgspec.Struct, array_like=True, gc=False):
@@ -177,8 +178,12 @@ class Trail:
         return segment.origins, segment.entries
 
     def segment_of(self, entry: Entry) -> Segment:
-        """The segment that holds an entry of the trail."""
-        return self.segments[self._position(order(entry))]
+        """The segment that holds an entry of the trail, or would hold it."""
+        segments = self.segments
+        tail = segments[-1]
+        if len(segments) == 1 or entry.time > tail.entries[0].time:
+            return tail
+        return segments[self._position(order(entry))]
 
     def split(self, segment: Segment) -> None:
         """Halve a segment that has become too large to be kept in one piece."""
@@ -195,8 +200,6 @@ class Trail:
         return {token for segment in self.segments for origin in segment.origins for token, _ in origin.steps}
 
     def _position(self, place: Order) -> int:
-        if len(self.segments) == 1:
-            return 0
         return max(0, bisect_right(self.segments, place, key=lambda segment: order(segment.entries[0])) - 1)
 
     def _begin_tail(self) -> Segment:

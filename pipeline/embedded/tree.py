@@ -191,7 +191,7 @@ class Tree:
 
     def _drain(self, children: Sequence[Child], hurry: Callable[[], bool]) -> bool:
         if children:
-            self._tell(f"draining {len(children)} workers")
+            self._tell("draining 1 worker" if len(children) == 1 else f"draining {len(children)} workers")
         for child in children:
             child.ask_to_end()
         limit = time.monotonic() + self._drain_seconds

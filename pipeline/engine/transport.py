@@ -384,31 +384,37 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 if not self.flow_active:
                     await self.wait(self.can_resume_flow)
                     continue
-                generation = self.app.consumer_generation_id
                 for batch in await self._thread.run(self._thread.next_batches(_POLL_SECONDS)):
-                    await self._deliver(batch, generation)
+                    await self._deliver(batch)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
 
-    async def _deliver(self, batch: Batch, generation: int) -> None:
-        if self.flow_active:
-            message = ConsumerMessage(
-                batch.tp.topic,
-                batch.tp.partition,
-                batch.end - 1,
-                0.0,
-                0,
-                (),
-                None,
-                batch,
-                None,
-                None,
-                None,
-                batch.tp,
-                generation_id=generation,
-            )
-            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+    async def _deliver(self, batch: Batch) -> None:
+        """Hand the batch to its actor. Whether it is still wanted is for its owner to say, by its intake.
+
+        A rebalance may have begun or passed while it was fetched, and the batch may be of a partition that was
+        started since. Faust skips in silence what comes while the flow is suspended, or with an earlier
+        generation: so the flow is waited for, and the generation is that of now.
+        """
+        while not (self.flow_active or self.should_stop):
+            await self.wait(self.can_resume_flow)
+        message = ConsumerMessage(
+            batch.tp.topic,
+            batch.tp.partition,
+            batch.end - 1,
+            0.0,
+            0,
+            (),
+            None,
+            batch,
+            None,
+            None,
+            None,
+            batch.tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+        await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
 
 class Conductor(FaustConductor):  # type: ignore[misc]

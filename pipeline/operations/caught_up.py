@@ -12,21 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.errors import ThroughlineError
-from pipeline.operations.clients import explained, quiet
+from pipeline.operations.clients import explained, patiently, quiet
 from pipeline.topology import Topology
 
 _TIMEOUT = 10.0
-_PASSING = frozenset(
-    {
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -112,22 +105,16 @@ class Watcher:
         self._admin = None  # it has no other end: librdkafka ends with its last reference
 
     def _committed(self) -> list[TopicPartition]:
-        """A broker that has just started has no coordinator for a moment."""
-        deadline = time.monotonic() + _TIMEOUT
-        while True:
-            try:
-                found: list[TopicPartition] = self._reader.committed(list(self._partitions), timeout=_TIMEOUT)
-                return found
-            except KafkaException as error:
-                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
+        return patiently(lambda: self._reader.committed(list(self._partitions), timeout=_TIMEOUT), _TIMEOUT)
 
     def _ends(self) -> dict[tuple[str, int], int]:
+        return patiently(self._ends_now, _TIMEOUT)
+
+    def _ends_now(self) -> dict[tuple[str, int], int]:
+        assert self._admin is not None, "closed"
         wanted = {
             TopicPartition(each.topic, each.partition): OffsetSpec.latest() for each in self._partitions
         }
-        assert self._admin is not None, "closed"
         found = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT
         )

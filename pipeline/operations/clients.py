@@ -6,15 +6,26 @@ does not answer by its error, once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.errors import ThroughlineError
 
+Answer = TypeVar("Answer")
 _CRITICAL = 2
+_PASSING = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+    }
+)
 
 
 class KafkaProblemError(ThroughlineError):
@@ -28,6 +39,18 @@ def quiet(options: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         "log_level": _CRITICAL,
         **{name.replace("_", "."): value for name, value in more.items()},
     }
+
+
+def patiently(ask: Callable[[], Answer], seconds: float) -> Answer:
+    """Ask again, for so many seconds, while the broker has only just started or a topic was only just made."""
+    limit = time.monotonic() + seconds
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in _PASSING or time.monotonic() > limit:
+                raise
+            time.sleep(0.1)
 
 
 @contextmanager

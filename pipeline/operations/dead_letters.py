@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from pipeline.core.dead_letters import decode_headers, original_headers
 from pipeline.errors import ThroughlineError
-from pipeline.operations.clients import explained, quiet
+from pipeline.operations.clients import explained, patiently, quiet
 from pipeline.operations.sources import SourceWriter
 from pipeline.topology import MAX_LETTER_BYTES, Topology
 from schemas.dead_letter import DeadLetter
@@ -45,9 +45,8 @@ def read_letters(options: Mapping[str, Any], topology: Topology) -> Iterator[Sto
     reader = _reader(options)
     try:
         with explained(options, f"reading {topology.dead_letter}"):
-            first, end = reader.get_watermark_offsets(
-                TopicPartition(topology.dead_letter, 0), timeout=_TIMEOUT
-            )
+            tp = TopicPartition(topology.dead_letter, 0)
+            first, end = patiently(lambda: reader.get_watermark_offsets(tp, timeout=_TIMEOUT), _TIMEOUT)
         reader.assign([TopicPartition(topology.dead_letter, 0, first)])
         while first < end:
             message = reader.poll(_TIMEOUT)

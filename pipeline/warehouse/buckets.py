@@ -107,7 +107,6 @@ TOUCHPOINTS = Aggregate(
     columns={
         "touchpoints": "count()",
         "failures": "countIf(outcome = 'failure')",
-        "late": "countIf(late)",
     },
 )
 PROMISES = Aggregate(

@@ -73,8 +73,8 @@ def finding_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
 
 
 def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
-    """`journeys.state` → journeys, persons, person_overrides. A record without a value says nothing new:
-    skipped.
+    """`journeys.state` → journeys, persons, person_overrides, stage_counts. A record without a value says
+    nothing new: skipped.
     """
     good, states = _decoded((r for r in records if r.value is not None), wire.decode_state, refuse)
     pairs = list(zip(good, states, strict=True))
@@ -82,6 +82,7 @@ def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
         _journeys([(r, s) for r, s in pairs if isinstance(s, wire.JourneyState)]),
         _persons([(r, s) for r, s in pairs if isinstance(s, wire.PersonState)]),
         _overrides([(r, s) for r, s in pairs if isinstance(s, wire.PersonOverride)]),
+        _counts([(r, s) for r, s in pairs if isinstance(s, wire.StageCounts)]),
     ]
 
 
@@ -304,3 +305,16 @@ def _overrides(rows: Sequence[tuple[Record, wire.PersonOverride]]) -> Block:
         "version": [s.version for s in states],
     }
     return Block("person_overrides", columns, [record for record, _ in rows])
+
+
+def _counts(rows: Sequence[tuple[Record, wire.StageCounts]]) -> Block:
+    """A row for each name."""
+    counted = [(record, state, *item) for record, state in rows for item in state.counts.items()]
+    columns: dict[str, list[Any]] = {
+        "stage": [state.stage for _, state, _, _ in counted],
+        "partition": [state.partition for _, state, _, _ in counted],
+        "name": [name for _, _, name, _ in counted],
+        "count": [count for _, _, _, count in counted],
+        "version": [state.version for _, state, _, _ in counted],
+    }
+    return Block("stage_counts", columns, [record for record, _, _, _ in counted])

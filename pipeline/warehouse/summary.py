@@ -16,6 +16,7 @@ from pipeline.warehouse.client import Warehouse
 _TOUCHPOINTS = "SELECT uniqExact(source, id), uniqExactIf((source, id), NOT mapped) FROM touchpoints"
 _PERSONS = "SELECT count() FROM living_persons"
 _DEAD_LETTERS = "SELECT count() FROM dead_letters FINAL"
+_DUPLICATES = "SELECT sum(count) FROM stage_counts FINAL WHERE name IN ('duplicates', 'reunited')"
 _FINDINGS = """
 SELECT 'promise', rule, status, isNotNull(met_at) AS is_met, count()
 FROM promises FINAL GROUP BY rule, status, is_met
@@ -39,6 +40,7 @@ def summary(
     ((touchpoints, unmapped),) = warehouse.query(_TOUCHPOINTS)
     ((persons,),) = warehouse.query(_PERSONS)
     ((dead_letters,),) = warehouse.query(_DEAD_LETTERS)
+    ((duplicates,),) = warehouse.query(_DUPLICATES)
     findings = [FindingCount(*row) for row in warehouse.query(_FINDINGS)]
     return Summary(
         as_of=as_of,
@@ -48,6 +50,7 @@ def summary(
         dead_letters=dead_letters,
         rejected_rows=rejected_rows,
         after_as_of=after_as_of,
+        duplicates=duplicates,
         promises=promise_counts(plan, findings),
         stalls=stall_counts(plan, findings),
     )

@@ -124,8 +124,15 @@ class PersonOverride(Struct, frozen=True, gc=False, tag_field="kind", tag="overr
     version: int
 
 
+class StageCounts(Struct, frozen=True, gc=False, tag_field="kind", tag="counts"):
+    stage: str
+    partition: int
+    version: int
+    counts: dict[str, int]
+
+
 Finding = PromiseFinding | StallFinding
-StateRecord = JourneyState | PersonState | PersonOverride
+StateRecord = JourneyState | PersonState | PersonOverride | StageCounts
 
 decode_touchpoint = msgspec.json.Decoder(EnrichedTouchpoint).decode
 decode_finding = msgspec.json.Decoder(Finding).decode

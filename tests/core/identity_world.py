@@ -88,9 +88,7 @@ class Event:
     def messages(self) -> list[IdentityMessage]:
         """The route and the claims of the event, as ingest makes them."""
         tokens = [TOKENS.token(k, self.identities[k]) for k in STRONGEST_FIRST if k in self.identities]
-        touchpoint = Touchpoint(
-            self.time, "", "shop", self.id, "a.b.c", b"", {}, self.identities, None, None, b"null"
-        )
+        touchpoint = Touchpoint(self.time, "", "shop", self.id, "a.b.c", b"", {}, b"{}")
         claims = [Claim(weaker, tokens[0], self.time, "shop", self.id) for weaker in tokens[1:]]
         return [Route(tokens[0], [], touchpoint), *claims]
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.frames import IDENTITY_FRAMES, FrameWriter
-from pipeline.core.instants import micros
+from pipeline.core.instants import micros, moment
 from pipeline.core.journey_stage import JourneyStage
 from pipeline.core.messages import (
     Arrive,
@@ -28,13 +28,14 @@ from pipeline.core.messages import (
     Step,
     Touchpoint,
 )
+from pipeline.core.outputs import Event, encode
 from pipeline.core.plan import Plan, compile_plan
 from pipeline.core.run import MemoryRecord, MemoryStore
 from pipeline.core.tokens import Tokens, person_of
 from schemas.enriched import EnrichedTouchpoint
 from schemas.finding import Finding, PromiseFinding, StallFinding
 from schemas.journey_map import JourneyMap
-from schemas.state import JourneyState, PersonOverride, PersonState, StateRecord
+from schemas.state import JourneyState, PersonOverride, PersonState, StageCounts, StateRecord
 
 PLACED = "sales.order.placed"
 CALLED_OFF = "sales.order.cancelled"
@@ -90,7 +91,7 @@ SHOP: dict[str, Any] = {
 }
 
 _finding: TypeAdapter[PromiseFinding | StallFinding] = TypeAdapter(Finding)
-_state: TypeAdapter[JourneyState | PersonState | PersonOverride] = TypeAdapter(StateRecord)
+_state: TypeAdapter[JourneyState | PersonState | PersonOverride | StageCounts] = TypeAdapter(StateRecord)
 
 
 def plan_of(journey_map: dict[str, Any]) -> Plan:
@@ -106,6 +107,11 @@ def us(text: str) -> int:
     return micros(at(text))
 
 
+def event_json(name: str, kind: str, time: int, identities: dict[str, str], data: bytes) -> bytes:
+    """What ingest writes of a touchpoint of the shop."""
+    return encode(Event(name, "shop", kind, moment(time), None, None, identities, msgspec.Raw(data)))
+
+
 class Story:
     """A partition, and what it has published. Times are texts in UTC, `2026-03-01 09:00`."""
 
@@ -114,6 +120,7 @@ class Story:
         self.bounds = bounds
         self.findings: list[PromiseFinding | StallFinding] = []
         self.states: list[JourneyState | PersonState | PersonOverride] = []
+        self.counted: list[StageCounts] = []
         self.enriched: list[EnrichedTouchpoint] = []
         self.carried: list[Carry] = []
         self.keys: list[tuple[str, bytes | None]] = []
@@ -175,7 +182,8 @@ class Story:
         content = msgspec.json.encode([when, kind, identities, data])
         digest = version.encode() or blake2b(content, digest_size=8).digest()
         raw = msgspec.json.encode(data)
-        return Touchpoint(us(when), sequence, "shop", name, kind, digest, fields, identities, None, None, raw)
+        event = event_json(name, kind, us(when), identities, raw)
+        return Touchpoint(us(when), sequence, "shop", name, kind, digest, fields, event)
 
     def releases(self, identifier: str, version: int, via: str, *, customer: str | None = None) -> None:
         """The person of `customer`, or of the identifier itself, gives up what came by the identifier."""
@@ -224,7 +232,11 @@ class Story:
         if topic == "findings":
             self.findings.append(_finding.validate_json(value))
         elif topic == "state":
-            self.states.append(_state.validate_json(value))
+            state = _state.validate_json(value)
+            if isinstance(state, StageCounts):
+                self.counted.append(state)
+            else:
+                self.states.append(state)
         elif topic == "enriched":
             self.enriched.append(EnrichedTouchpoint.model_validate_json(value))
         else:

@@ -21,6 +21,7 @@ from journey_world import (
     SHIPPED,
     SHOP,
     Story,
+    event_json,
     plan_of,
     us,
 )
@@ -99,10 +100,7 @@ def touchpoint_of(happening: Happening) -> Touchpoint:
         happening.kind,
         bytes([happening.digest]),
         fields,
-        {"order_id": happening.order},
-        None,
-        None,
-        b"null",
+        event_json(happening.name, happening.kind, happening.time, {"order_id": happening.order}, b"null"),
     )
 
 

@@ -16,7 +16,6 @@ from schemas import enriched, finding, state
 
 PAIRS = [
     (outputs.JourneyContext, enriched.JourneyContext),
-    (outputs.EnrichedTouchpoint, enriched.EnrichedTouchpoint),
     (outputs.PromiseDetail, finding.PromiseDetail),
     (outputs.StallDetail, finding.StallDetail),
     (outputs.PromiseFinding, finding.PromiseFinding),
@@ -25,6 +24,7 @@ PAIRS = [
     (outputs.JourneyState, state.JourneyState),
     (outputs.PersonState, state.PersonState),
     (outputs.PersonOverride, state.PersonOverride),
+    (outputs.StageCounts, state.StageCounts),
 ]
 
 
@@ -62,6 +62,17 @@ def test_a_struct_has_the_fields_and_types_of_its_contract(
     promised = {name: shape(hint) for name, hint in typing.get_type_hints(model, include_extras=True).items()}
     promised.pop("model_config", None)
     assert fields_of_struct(struct) == promised
+
+
+def test_the_two_parts_of_an_enriched_touchpoint_have_the_fields_and_types_of_its_contract() -> None:
+    promised = {
+        name: shape(hint)
+        for name, hint in typing.get_type_hints(enriched.EnrichedTouchpoint, include_extras=True).items()
+        if name != "model_config"
+    }
+    event, attribution = fields_of_struct(outputs.Event), fields_of_struct(outputs.Attribution)
+    assert event | attribution == promised
+    assert not event.keys() & attribution.keys()
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_the_contracts_are_those_that_were_published(tmp_path: Path) -> None:
     )
     assert changed == [], (
         "a public contract has changed: read docs/contracts.md for what may, then publish it with "
-        "`throughline schemas export schemas/exported`"
+        "`throughline schemas export --to schemas/exported`"
     )
 
 

@@ -58,6 +58,40 @@ def test_a_restart_forgets_no_state_that_is_owed() -> None:
     assert story.persons()[story.person()].touchpoints == 1
 
 
+def test_a_restart_goes_on_counting_and_tells_the_counts_that_were_not_told() -> None:
+    story = Story()
+    for _ in range(3):
+        story.happens("2026-03-01 09:00", PLACED, name="again")
+    story.batch()
+    story.open()
+    story.quiet()
+    assert story.counted[-1].counts == {"touchpoints": 1, "duplicates": 2}
+    story.open()
+    story.happens("2026-03-01 09:00", PLACED, name="again")
+    story.batch().quiet()
+    assert story.counted[-1].counts == {"touchpoints": 1, "duplicates": 3}
+    assert [counted.version for counted in story.counted] == sorted({told.version for told in story.counted})
+
+
+def test_counts_that_have_not_changed_are_not_told_again() -> None:
+    story = Story()
+    story.happens("2026-03-01 09:00", PLACED)
+    story.batch().quiet()
+    told = len(story.counted)
+    story.until("2026-03-09 00:00").quiet()
+    story.open()
+    story.quiet()
+    assert len(story.counted) == told == 1
+
+
+def test_the_counts_of_a_busy_partition_are_told_within_sixteen_batches() -> None:
+    story = Story()
+    for hour in range(17):
+        story.happens(f"2026-03-01 {hour:02}:00", QUEUED_TYPE)
+        story.batch()
+    assert [counted.counts["touchpoints"] for counted in story.counted] == [17]
+
+
 def test_a_person_that_was_packed_away_is_as_it_was() -> None:
     story = Story(hot_persons=1)
     for customer in ("ann", "bob", "eve"):

@@ -174,4 +174,5 @@ def test_records_are_keyed_so_that_the_last_of_a_key_is_the_truth() -> None:
         ("findings", story.last("approval").finding_id.encode()),
         ("state", f"journey:{journey.journey_id}".encode()),
         ("state", f"person:{person}".encode()),
+        ("state", b"counts:journey/0"),
     }

@@ -13,6 +13,7 @@ from published_records import (
     TOPOLOGY,
     Consumed,
     at,
+    counts,
     journey,
     letter,
     override,
@@ -62,6 +63,7 @@ def row(block: Block, index: int = 0) -> dict[str, object]:
         (wire.StageVisit, state.StageVisit, set()),
         (wire.PersonState, state.PersonState, {"kind"}),
         (wire.PersonOverride, state.PersonOverride, {"kind"}),
+        (wire.StageCounts, state.StageCounts, {"kind"}),
     ],
 )
 def test_the_wire_has_the_fields_of_the_contract_and_asks_for_no_more(
@@ -189,21 +191,38 @@ def test_a_stall_goes_to_the_log_and_to_the_stalls() -> None:
 
 def test_each_state_goes_to_its_table_and_a_tombstone_to_none() -> None:
     records = [
-        *published([journey(), person(ANNA, 2), override(BERT, "email:00", ANNA)], TOPOLOGY.state),
+        *published(
+            [journey(), person(ANNA, 2), override(BERT, "email:00", ANNA), counts(3, 5, late=2)],
+            TOPOLOGY.state,
+        ),
         Consumed(TOPOLOGY.state, 9, None, key=b"person:gone"),
     ]
 
-    journeys, persons, overrides = state_blocks(records, no_refusal)
+    journeys, persons, overrides, counted = state_blocks(records, no_refusal)
 
     assert row(journeys)["stages.stage"] == ("in_transit",)
     assert row(journeys)["stages.entered_at"] == (micros(at("2018-05-02 10:00")),)
     assert row(persons)["touchpoints"] == 2
     assert row(overrides)["person_id"] == ANNA
-    assert (len(journeys), len(persons), len(overrides)) == (1, 1, 1)
+    assert row(counted) == {"stage": "journey", "partition": 3, "name": "late", "count": 2, "version": 5}
+    assert (len(journeys), len(persons), len(overrides), len(counted)) == (1, 1, 1, 1)
+
+
+def test_each_count_of_a_stage_is_a_row_that_knows_its_record() -> None:
+    records = published([counts(0, late=2, duplicates=7), counts(1), counts(2, late=1)], TOPOLOGY.state)
+
+    *_, counted = state_blocks(records, no_refusal)
+
+    assert list(zip(counted.columns["partition"], counted.columns["name"], strict=True)) == [
+        (0, "late"),
+        (0, "duplicates"),
+        (2, "late"),
+    ]
+    assert counted.records == [records[0], records[0], records[2]]
 
 
 def test_a_person_without_touchpoints_has_no_first_and_no_last() -> None:
-    _, persons, _ = state_blocks(published([person(ANNA, 0)], TOPOLOGY.state), no_refusal)
+    _, persons, *_ = state_blocks(published([person(ANNA, 0)], TOPOLOGY.state), no_refusal)
 
     assert row(persons)["first_at"] is row(persons)["last_at"] is None
 

@@ -322,7 +322,7 @@ def test_the_figures_of_an_hour_and_a_day(stage: Stage) -> None:
         published(
             [
                 touchpoint("1", "2018-05-02 10:00", outcome="failure"),
-                touchpoint("2", "2018-05-02 10:59", late=True),
+                touchpoint("2", "2018-05-02 10:59"),
                 touchpoint("3", "2018-05-02 11:00", mapped=False, owner=None),
             ],
             TOPOLOGY.enriched,
@@ -343,9 +343,9 @@ def test_the_figures_of_an_hour_and_a_day(stage: Stage) -> None:
 
     ask = stage.warehouse.query
     assert ask(
-        "SELECT toHour(hour), owner, mapped, touchpoints, failures, late "
+        "SELECT toHour(hour), owner, mapped, touchpoints, failures "
         "FROM touchpoints_hourly FINAL ORDER BY hour"
-    ) == [(10, "logistics", True, 2, 1, 1), (11, "", False, 1, 0, 0)]
+    ) == [(10, "logistics", True, 2, 1), (11, "", False, 1, 0)]
     assert ask("SELECT status, promises, met, late_hours FROM promises_daily FINAL") == [
         ("broken", 3, 2, 4.5)
     ]

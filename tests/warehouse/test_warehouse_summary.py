@@ -9,6 +9,7 @@ from published_records import (
     ORDER_7,
     TOPOLOGY,
     at,
+    counts,
     letter,
     person,
     promise,
@@ -85,7 +86,11 @@ def test_the_last_revision_counts_and_what_was_withdrawn_or_merged_away_does_not
             TOPOLOGY.findings,
         ),
         *published(
-            [person(ANNA, 2), person(BERT, 1), person(ORDER_7, 1), person(ORDER_7, 0, 1)], TOPOLOGY.state
+            [
+                *(person(ANNA, 2), person(BERT, 1), person(ORDER_7, 1), person(ORDER_7, 0, 1)),
+                *(counts(0, 1, duplicates=1), counts(0, 2, duplicates=3, late=9), counts(1, 1, reunited=2)),
+            ],
+            TOPOLOGY.state,
         ),
         letter(1),
         letter(2),
@@ -102,6 +107,7 @@ def test_the_last_revision_counts_and_what_was_withdrawn_or_merged_away_does_not
         dead_letters=2,
         rejected_rows=4,
         after_as_of=5,
+        duplicates=5,
         promises={
             "delivery": PromiseCounts(kept=1, broken_then_met=1, broken=1, open=2, cancelled=1),
             "refund": PromiseCounts(),
@@ -114,5 +120,6 @@ def test_an_empty_warehouse_counts_nothing(warehouse: Warehouse) -> None:
     found = summary(warehouse, PLAN, AS_OF)
 
     assert (found.touchpoints, found.persons, found.unmapped, found.dead_letters) == (0, 0, 0, 0)
+    assert found.duplicates == 0
     assert found.promises == {"delivery": PromiseCounts(), "refund": PromiseCounts()}
     assert found.stalls == {"in_transit": StallCounts(), "packing": StallCounts()}

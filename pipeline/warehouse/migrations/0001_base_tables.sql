@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS touchpoints
     domain LowCardinality(String),
     owner LowCardinality(String) COMMENT 'The team that owns the type; empty when unmapped',
     mapped Bool,
-    late Bool COMMENT 'Behind the watermark when it was applied',
+    late Bool COMMENT 'Behind the watermark when it was applied: as known at that moment',
     subject String CODEC(ZSTD(1)) COMMENT 'Empty when absent',
     outcome LowCardinality(String) COMMENT 'success, failure, or empty when absent',
     person_id UUID CODEC(ZSTD(1)) COMMENT 'As published; see touchpoints_resolved',
@@ -161,6 +161,19 @@ CREATE TABLE IF NOT EXISTS person_overrides
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (born_person_id, identifier)
 COMMENT 'Touchpoints published under (born_person_id, identifier) now belong to person_id';
+
+CREATE TABLE IF NOT EXISTS stage_counts
+(
+    stage LowCardinality(String),
+    partition UInt32 CODEC(T64, ZSTD(1)),
+    name LowCardinality(String) COMMENT 'duplicates, late, clashes, …',
+    count UInt64 CODEC(T64, ZSTD(1)) COMMENT 'Since the pipeline began',
+    version UInt64 CODEC(T64, ZSTD(1)),
+    ingested_at DateTime('UTC') DEFAULT now() CODEC(Delta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (stage, partition, name)
+COMMENT 'What each partition of a stage has counted';
 
 CREATE TABLE IF NOT EXISTS dead_letters
 (

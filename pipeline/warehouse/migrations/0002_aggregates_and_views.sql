@@ -10,7 +10,6 @@ CREATE TABLE IF NOT EXISTS touchpoints_hourly
     mapped Bool,
     touchpoints UInt64 CODEC(T64, ZSTD(1)),
     failures UInt64 CODEC(T64, ZSTD(1)) COMMENT 'Whose outcome is failure',
-    late UInt64 CODEC(T64, ZSTD(1)),
     version UInt64 CODEC(T64, ZSTD(1)) COMMENT 'See pipeline/warehouse/buckets.py'
 )
 ENGINE = ReplacingMergeTree(version)

@@ -1,0 +1,175 @@
+"""What a worker exports: documented, in one namespace, and never a customer's identifier."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.counted import Counted
+from pipeline.engine.hooks import PartitionState
+from pipeline.engine.stage import Outbox, Record
+from pipeline.metrics import Metrics
+
+LABELS = ("pipeline", "stage", "topic", "partition", "event", "code", "table", "le")
+"""None of them has more values than a pipeline has parts."""
+
+
+def samples(metrics: Metrics) -> dict[str, dict[tuple[str, ...], float]]:
+    """Values by name, then by the values of the labels, in the order above."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[_place(sample.labels)] = sample.value
+    return found
+
+
+def _place(labels: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(labels[name] for name in LABELS if name in labels)
+
+
+def everything() -> Metrics:
+    """Metrics of which each was touched once."""
+    metrics, place = Metrics("may.throughline"), ("journey", "journeys.touchpoints", 1)
+    metrics.on_batch(*place, 200, 0.03)
+    metrics.on_commit(*place, 0.01)
+    metrics.on_abort(*place)
+    metrics.on_fence(*place)
+    metrics.on_gap(*place)
+    metrics.on_recovery(*place, 50, 200)
+    metrics.on_state(*place, 12, 3456)
+    metrics.count("ingest", {"touchpoints": 7, "dead_letters.wrong_type": 2})
+    metrics.watermark(*place, 1_525_168_800_500_000)
+    metrics.inserted("touchpoints", 500, 0.2)
+    state = PartitionState(*place, ready=True, position=40, stable_end=50)
+    metrics.watch(lambda: [state])
+    return metrics
+
+
+def test_every_metric_is_ours_and_says_what_it_means() -> None:
+    for family in everything().registry.collect():
+        assert family.name.startswith("throughline_")
+        assert family.documentation.endswith(".")
+
+
+def test_labels_are_parts_of_the_pipeline_and_never_identifiers() -> None:
+    for family in everything().registry.collect():
+        for sample in family.samples:
+            assert set(sample.labels) <= set(LABELS)
+
+
+def test_what_the_engine_tells_is_exported() -> None:
+    found, place = samples(everything()), ("journey", "journeys.touchpoints", "1")
+    assert found["throughline_worker_info"] == {("may.throughline",): 1}
+    assert found["throughline_records_total"] == {place: 200}
+    for name in ("batches", "aborts", "fences", "gaps"):
+        assert found[f"throughline_{name}_total"] == {place: 1}
+    assert found["throughline_batch_seconds_sum"] == {("journey",): 0.03}
+    assert found["throughline_commit_seconds_count"] == {("journey",): 1}
+    assert found["throughline_recovery_ratio"] == {place: 0.25}
+    assert (found["throughline_state_keys"], found["throughline_state_bytes"]) == ({place: 12}, {place: 3456})
+    assert found["throughline_lag_records"] == {place: 10}
+    assert found["throughline_ready"] == {place: 1}
+    assert found["throughline_watermark_seconds"] == {place: 1_525_168_800.5}
+
+
+def test_what_stages_count_is_exported_by_event_and_dead_letters_by_code() -> None:
+    found = samples(everything())
+    assert found["throughline_events_total"] == {("ingest", "touchpoints"): 7}
+    assert found["throughline_dead_letters_total"] == {("wrong_type",): 2}
+    assert found["throughline_warehouse_rows_total"] == {("touchpoints",): 500}
+
+
+def test_an_empty_changelog_is_recovered() -> None:
+    metrics = Metrics("throughline")
+    metrics.on_recovery("journey", "t", 0, 0, 0)
+    assert samples(metrics)["throughline_recovery_ratio"] == {("journey", "t", "0"): 1}
+
+
+def test_metrics_are_served_and_a_taken_port_is_an_error() -> None:
+    from urllib.request import urlopen
+
+    metrics = everything()
+    server = metrics.serve("127.0.0.1", 0)
+    try:
+        port = server.server_port
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            assert b"throughline_records_total" in answer.read()
+        with pytest.raises(OSError, match="in use"):
+            metrics.serve("127.0.0.1", port)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class BadError(Exception):
+    pass
+
+
+class Logic:
+    """Counts records; a record `b"!"` makes it raise after it was counted."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.watermark: int | None = None
+        self.has_to_say = False
+
+    def process(self, records: Iterable[Record], outbox: Outbox) -> None:
+        for record in records:
+            self.counts["touchpoints"] += 1
+            if record == b"!":
+                raise BadError
+            self.watermark = 1_000_000
+
+    def quiet(self, now: int, outbox: Outbox) -> bool:
+        self.counts["ticks"] += self.has_to_say
+        return self.has_to_say
+
+
+@pytest.fixture
+def counted() -> tuple[Logic, Counted, Metrics]:
+    logic, metrics = Logic(), Metrics("throughline")
+    return logic, Counted("journey", "journeys.touchpoints", 3, logic, metrics), metrics
+
+
+def events(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    return samples(metrics).get("throughline_events_total", {})
+
+
+NOTHING: Any = None
+
+
+def test_counts_are_told_once_however_many_batches_there_are(counted: tuple[Logic, Counted, Metrics]) -> None:
+    _, wrapped, metrics = counted
+    for size in (3, 0, 2):
+        wrapped.process([NOTHING] * size, NOTHING)
+    assert events(metrics) == {("journey", "touchpoints"): 5}
+
+
+def test_the_watermark_is_told_when_there_is_one(counted: tuple[Logic, Counted, Metrics]) -> None:
+    _, wrapped, metrics = counted
+    wrapped.process([], NOTHING)
+    assert "throughline_watermark_seconds" not in samples(metrics)
+    wrapped.process([NOTHING], NOTHING)
+    assert samples(metrics)["throughline_watermark_seconds"] == {("journey", "journeys.touchpoints", "3"): 1}
+
+
+def test_a_quiet_time_is_told_only_when_something_was_done(counted: tuple[Logic, Counted, Metrics]) -> None:
+    logic, wrapped, metrics = counted
+    assert not wrapped.quiet(0, NOTHING)
+    assert events(metrics) == {}
+    logic.has_to_say = True
+    assert wrapped.quiet(0, NOTHING)
+    assert events(metrics) == {("journey", "ticks"): 1}
+
+
+def test_a_failure_passes_through(counted: tuple[Logic, Counted, Metrics]) -> None:
+    _, wrapped, metrics = counted
+    records: list[Any] = [b"!"]
+    with pytest.raises(BadError):
+        wrapped.process(records, NOTHING)
+    assert events(metrics) == {}
