@@ -46,6 +46,10 @@ class Counted:
         self._tell()
         return True
 
+    @property
+    def owes(self) -> bool:
+        return self._logic.owes
+
     def _tell(self) -> None:
         counts = Counter(self._logic.counts)
         self._metrics.count(self._stage, counts - self._told)

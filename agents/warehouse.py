@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from agents.deps import Deps
 from pipeline.core.dead_letters import RefusedError, dead_letter, encode_headers
@@ -30,23 +30,43 @@ class _Sender:
     """Sends and waits: when a call has returned, the broker has it."""
 
     def __init__(self, options: dict[str, Any]) -> None:
-        self._producer = Producer(
-            {**options, "enable.idempotence": True, "message.max.bytes": MAX_LETTER_BYTES}
-        )
+        self._options = {**options, "enable.idempotence": True, "message.max.bytes": MAX_LETTER_BYTES}
+        self._producer = Producer(self._options)
 
     def send(
         self, topic: str, records: Sequence[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]
     ) -> None:
+        problems: list[str] = []
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                problems.append(error.str())
+
         try:
             for key, value, headers in records:
-                self._producer.produce(topic, value, key, headers=headers)
+                self._produce(topic, value, key, headers, delivered)
             left = self._producer.flush(_FLUSH_SECONDS)
-        except (BufferError, KafkaException) as error:
-            raise NotDeliveredError(f"{topic}: {error}") from error
-        if left:
-            raise NotDeliveredError(
-                f"{topic}: {left} records are not on the broker after {_FLUSH_SECONDS:.0f} s"
-            )
+        except KafkaException as error:
+            problems, left = [str(error)], 0
+        if problems or left:
+            # whatever it was, the next attempt begins with a producer that has no history
+            self._producer = Producer(self._options)
+            what = problems[0] if problems else f"{left} records are not there after {_FLUSH_SECONDS:.0f} s"
+            raise NotDeliveredError(f"{topic}: {what}")
+
+    def _produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        headers: list[tuple[str, bytes]],
+        delivered: Callable[[KafkaError | None, Message], None],
+    ) -> None:
+        try:
+            self._producer.produce(topic, value, key, headers=headers, on_delivery=delivered)
+        except BufferError:
+            self._producer.flush(_FLUSH_SECONDS)
+            self._producer.produce(topic, value, key, headers=headers, on_delivery=delivered)
 
 
 def register(app: Any, deps: Deps) -> None:

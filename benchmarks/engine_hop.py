@@ -63,6 +63,8 @@ class Hop:
             event["n"] = number
             send(output, _encode(event), key, partition)
 
+    owes = False
+
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
         return False
 

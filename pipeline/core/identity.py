@@ -182,6 +182,11 @@ class Identity:
         """Silence says nothing here: time comes in marks."""
         return False
 
+    @property
+    def owes(self) -> bool:
+        """Nothing is ever put off here."""
+        return False
+
     def _other(self, message: _Message) -> None:
         if isinstance(message, Claim):
             self._claim(message)

@@ -196,6 +196,11 @@ class Ingest:
             writer.add_to_all(IdentityMark(self._channel, [state.mark]))
             state.sent, state.sent_at = state.mark, timestamp
 
+    @property
+    def owes(self) -> bool:
+        """Whether time has come further than was said: `quiet` says the rest."""
+        return self._state.mark != self._state.sent
+
     def _save(self) -> None:
         self._state.seen, self._state.refused = self._limit.state()
         self._store.put(_STATE, _encode(self._state))

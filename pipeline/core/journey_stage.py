@@ -88,11 +88,16 @@ class JourneyStage:
 
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
         """Silence says nothing here, time comes in marks; but it leaves time for what was put off."""
-        if not self._memory.owes and not self._memory.has_outdated:
+        if not self.owes:
             return False
         self._begin(outbox)
         self._conclude(outbox, 0)
         return True
+
+    @property
+    def owes(self) -> bool:
+        """Whether states, counts or the folding of persons under a changed map were put off until `quiet`."""
+        return self._memory.owes or self._memory.has_outdated
 
     def _begin(self, outbox: Outbox) -> None:
         self._changed = {}

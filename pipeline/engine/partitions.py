@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from faust.types import TP
@@ -25,6 +25,7 @@ from pipeline.engine.transport import Batch, Fetched, Intake, NotOwnerError
 log = get_logger(__name__)
 
 _FRESH_SECONDS = 1.0
+_CLAIM_SECONDS = 60.0
 """Silence is believed only if the broker has said so lately."""
 
 
@@ -129,17 +130,15 @@ class Partitions:
         for slot in slots:
             self.reader.stop_intake(slot.work.tp)
             slot.leave()
-        settling = [asyncio.ensure_future(slot.work.settle()) for slot in slots if slot.assigned]
+        settling = {asyncio.create_task(slot.work.settle()): slot for slot in slots if slot.assigned}
+        late: set[asyncio.Task[None]] = set()
         if settling:
             _, late = await asyncio.wait(settling, timeout=self._config.drain)
-        else:
-            late = set()
         for task in late:
             task.cancel()
+            settling[task].work.abandon()
         if late:
             log.warning("%d partitions did not finish their batch in time, it is abandoned", len(late))
-            for slot in slots:
-                slot.work.abandon()
         for slot in slots:
             if not slot.revoked.done():
                 slot.revoked.set_result(None)
@@ -188,12 +187,22 @@ class Partitions:
 
     async def _open_all(self, slots: list[Slot], generation: int) -> None:
         try:
-            claims = await self.reader.claim({slot.work.tp for slot in slots}, generation)
+            claims = await self._claim(slots, generation)
         except NotOwnerError:
             return  # the next assignment is on its way
+        except Exception as error:  # see _open
+            for slot in slots:
+                if slot.generation == generation and slot.assigned:
+                    await self._recover(slot, error, f"{slot.work.name}: claiming {_place(slot.work.tp)}")
+            return
         for slot in slots:
             if slot.generation == generation and slot.assigned and slot.opening is None:
                 slot.opening = asyncio.create_task(self._open(slot, claims[slot.work.tp]))
+
+    async def _claim(self, slots: list[Slot], generation: int) -> Mapping[TP, Committed | None]:
+        """A broker that stays away must not keep a worker waiting for ever."""
+        async with asyncio.timeout(_CLAIM_SECONDS):
+            return await self.reader.claim({slot.work.tp for slot in slots}, generation)
 
     async def _open(self, slot: Slot, committed: Committed | None) -> None:
         try:
@@ -209,9 +218,12 @@ class Partitions:
     async def _reopen(self, slot: Slot) -> None:
         await asyncio.sleep(self._config.back_off * 2 ** (slot.failures - 1))
         try:
-            claims = await self.reader.claim({slot.work.tp}, slot.generation)
+            claims = await self._claim([slot], slot.generation)
         except NotOwnerError:
             slot.opening = None
+        except Exception as error:  # see _open
+            slot.opening = None
+            await self._recover(slot, error, f"{slot.work.name}: claiming {_place(slot.work.tp)}")
         else:
             await self._open(slot, claims[slot.work.tp])
 
@@ -235,8 +247,11 @@ class Partitions:
     async def _quiet(self, slot: Slot, now: int) -> None:
         intake = slot.intake
         try:
+            # in this order: the consumer's thread counts a batch before it moves `read_to`
+            read_to = intake.read_to if intake is not None else 0
             if intake is not None and not intake.in_flight:
-                await slot.work.quiet(now, intake.read_to)
+                await slot.work.quiet(now, read_to)
+                slot.failures = 0
         except Exception as error:  # see _apply
             if slot.intake is intake:
                 await self._recover(

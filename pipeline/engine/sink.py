@@ -130,6 +130,13 @@ class SinkWriter:
         self._thread.shutdown(wait=False)
 
     async def _run(self) -> None:
+        try:
+            await self._serve()
+        except Exception as error:
+            log.exception("%s can't go on", self._spec.name)
+            self._stop(EngineError(f"{self._spec.name} can't go on ({error!r}); see the log above"))
+
+    async def _serve(self) -> None:
         while True:
             await self._gather()
             try:

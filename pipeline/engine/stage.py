@@ -70,6 +70,12 @@ class StageLogic(Protocol):
         ...
 
 
+    @property
+    def owes(self) -> bool:
+        """Whether something was put off until `quiet`: work under way that no unread record shows."""
+        ...
+
+
 class StageFactory(Protocol):
     def __call__(self, partition: int, store: Store) -> StageLogic:
         """Build the logic of one input partition over its recovered store."""

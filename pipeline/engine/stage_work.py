@@ -7,8 +7,9 @@ coroutine that awaited the first was cancelled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any, TypeVar, TypeVarTuple
 
 from faust.types import TP
@@ -50,6 +51,16 @@ def _seen(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
+@contextmanager
+def _given_up_if_this_fails(unit: Unit) -> Iterator[None]:
+    """A unit that failed half-way is of no use, also if a rebalance swallows the error and parks it."""
+    try:
+        yield
+    except BaseException:
+        unit.abandon()
+        raise
+
+
 class StageWork:
     """A partition's unit over its openings. See `partitions.Work`."""
 
@@ -77,12 +88,13 @@ class StageWork:
         unit, outcome = await self._thread.run(self._process, batch)
         if outcome is Outcome.GAP:
             return unit.position
-        self._acknowledge(self.tp, unit.position)
+        # what is owed has to show from outside: the batch stays unread until it is settled
+        self._acknowledge(self.tp, batch.start if unit.owes else unit.position)
         return None
 
     async def quiet(self, now: int, read_to: int) -> None:
         unit = await self._thread.run(self._quiet, now, read_to)
-        if unit.stored:
+        if unit.stored and not unit.owes:
             self._acknowledge(self.tp, unit.position)
 
     async def settle(self) -> None:
@@ -107,11 +119,13 @@ class StageWork:
 
     def _process(self, batch: Batch) -> tuple[Unit, Outcome]:
         unit = self._opened()
-        return unit, unit.process(batch.records, batch.start, batch.end)
+        with _given_up_if_this_fails(unit):
+            return unit, unit.process(batch.records, batch.start, batch.end)
 
     def _quiet(self, now: int, read_to: int) -> Unit:
         unit = self._opened()
-        unit.quiet(now, read_to)
+        with _given_up_if_this_fails(unit):
+            unit.quiet(now, read_to)
         return unit
 
     def _opened(self) -> Unit:

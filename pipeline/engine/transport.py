@@ -297,8 +297,8 @@ def _covered(intake: Intake, records: list[ConsumedRecord], before: int, after: 
             intake.read_to = after
         return None
     start = intake.delivered if contiguous else before
+    intake.in_flight += 1  # first: whoever sees the new `read_to` must see the batch as well
     intake.delivered = intake.read_to = after
-    intake.in_flight += 1
     intake.since = time.monotonic()
     return Batch(intake, records, start, after)
 

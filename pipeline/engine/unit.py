@@ -174,6 +174,11 @@ class Unit:
             self._outbox.begin()
             self._commit(max(read_to, self.position))
 
+    @property
+    def owes(self) -> bool:
+        """Whether its logic has put something off until `quiet`."""
+        return self._logic.owes
+
     def keeps(self, logs: Logs) -> bool:
         """Whether a parked unit may go on: nobody has written to its changelog since its last commit.
 

@@ -203,6 +203,9 @@ async def _start(app: EngineApp) -> None:
                 "and the security options"
             )
         )
+    except Exception as error:
+        log.exception("the worker could not start")
+        app.fail(EngineError(f"the worker could not start ({type(error).__name__}: {error}); see the log above"))
 
 
 async def _watch(app: EngineApp) -> None:
@@ -212,9 +215,13 @@ async def _watch(app: EngineApp) -> None:
 
 
 async def _say_quiet(app: EngineApp) -> None:
-    while True:
-        await asyncio.sleep(app.engine.quiet_interval)
-        app.partitions.say_quiet()
+    try:
+        while True:
+            await asyncio.sleep(app.engine.quiet_interval)
+            app.partitions.say_quiet()
+    except Exception as error:
+        log.exception("quiet times can't be told any more")
+        app.fail(EngineError(f"the worker's clock stopped ({type(error).__name__}: {error}); see the log above"))
 
 
 def _on_signal(app: EngineApp) -> None:

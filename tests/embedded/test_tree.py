@@ -152,7 +152,7 @@ def test_a_service_that_ends_takes_the_tree_with_it(tmp_path: Path) -> None:
         stage.services[0].exit_code = 134
         with pytest.raises(TreeError, match="Kafka has ended with exit code 134; Kafka was unwell"):
             stage.tree.check()
-    assert stage.events[-3:] == ["draining 1 workers", *DOWN]
+    assert stage.events[-3:] == ["draining 1 worker", *DOWN]
 
 
 def test_what_was_started_is_ended_if_preparation_fails(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_signal_drains_the_workers_and_then_ends_the_services(
     before = signal.getsignal(number)
     stage = Stage(tmp_path, python("worker-0", GOOD))
     assert run_and_send(stage, ("starting worker-0", number)) == 0
-    assert stage.events == [*UP, "starting worker-0", "draining 1 workers", *DOWN]
+    assert stage.events == [*UP, "starting worker-0", "draining 1 worker", *DOWN]
     assert signal.getsignal(number) is before
 
 

@@ -7,30 +7,31 @@ import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 from command_line import CommandLine
 from embedded_services import free_port
-from pipelines import Pipeline, until
+from pipelines import until
 from small_shop import SmallShop, small_shop
 
-from pipeline.embedded.tree import Tree
+from pipeline.operations.sources import SourceWriter
 from pipeline.settings import Settings
+from pipeline.warehouse.client import Warehouse
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 
-def purchase(number: str, time: str) -> bytes:
+def purchase(number: str) -> bytes:
     return json.dumps(
         {
             "specversion": "1.0",
             "id": number,
             "source": "/shop",
             "type": "sales.order.placed",
-            "time": time,
+            "time": "2018-05-01T10:00:00Z",
             "identities": {"customer_id": "anna", "order_id": number},
             "data": {"promised": "2018-05-05T00:00:00Z"},
         }
@@ -106,19 +107,24 @@ def test_up_drains_on_ctrl_c_leaves_nothing_behind_and_goes_on_where_it_was(tmp_
     }
     throughline = CommandLine(tmp_path, addresses)
     settings = Settings(**addresses)  # type: ignore[arg-type]
-    nobody = Tree([], lambda: None, [], logs=home / "logs", drain_seconds=1, tell=lambda _: None)
-    pipeline = Pipeline(settings, nobody)
+
+    def send(*numbers: str) -> None:
+        with SourceWriter(settings.kafka_client, settings.topology) as writer:
+            for number in numbers:
+                writer.send("sales", number.encode(), purchase(number))
+
+    def known() -> list[str]:
+        with closing(Warehouse.of(settings)) as warehouse:
+            return [number for (number,) in warehouse.query("SELECT id FROM touchpoints FINAL ORDER BY id")]
 
     with up(throughline, shop) as first:
-        with pipeline.writer() as writer:
-            writer.send("sales", b"o-1", purchase("o-1", "2018-05-01T10:00:00Z"))
-        pipeline.wait()
+        send("o-1")
+        until(lambda: known() == ["o-1"], "the first purchase is known")
         status = throughline("status", "--seconds", "0.2")
         assert status.code == 0
         for stage in ("ingest", "identity", "journey"):
             assert f"watermark of {stage}: 2" in status.out
-        with pipeline.writer() as writer:
-            writer.send("sales", b"o-2", purchase("o-2", "2018-05-01T11:00:00Z"))
+        send("o-2")
         assert first.interrupt() == 0
     said = [line.strip() for line in first.said]
     assert f"Kafka {settings.kafka}   ClickHouse {settings.clickhouse}, database throughline" in said
@@ -128,12 +134,8 @@ def test_up_drains_on_ctrl_c_leaves_nothing_behind_and_goes_on_where_it_was(tmp_
     assert left_of(home) == []
 
     with up(throughline, shop) as second:
-        with pipeline.writer() as writer:
-            writer.send("sales", b"o-3", purchase("o-3", "2018-05-01T12:00:00Z"))
-            writer.send("sales", b"o-1", purchase("o-1", "2018-05-01T10:00:00Z"))
-        pipeline.wait()
-        known = pipeline.query("SELECT DISTINCT id FROM touchpoints ORDER BY id")
-        assert known == [("o-1",), ("o-2",), ("o-3",)]
+        send("o-3", "o-1")
+        until(lambda: known() == ["o-1", "o-2", "o-3"], "all purchases are known")
         journey = throughline("journey", "o-2")
         assert "3 touchpoints, 3 journeys" in journey.out
         assert second.interrupt() == 0

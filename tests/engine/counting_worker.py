@@ -41,6 +41,8 @@ class Counting:
             self._store.put(key, b"%d" % number)
             outbox.send(self._output, b"%s %d" % (value, number), key, record.partition)
 
+    owes = False
+
     def quiet(self, now: int, outbox: Outbox) -> bool:
         return False
 

@@ -71,6 +71,8 @@ class Echo:
             outbox.send("out", record.value, record.key, 0)
             self._store.put(record.key or b"", record.value or b"")
 
+    owes = False
+
     def quiet(self, now: int, outbox: Outbox) -> bool:
         return self.at_rest(outbox)
 

@@ -125,6 +125,8 @@ class Logic:
                 raise BadError
             self.watermark = 1_000_000
 
+    owes = False
+
     def quiet(self, now: int, outbox: Outbox) -> bool:
         self.counts["ticks"] += self.has_to_say
         return self.has_to_say
