@@ -62,8 +62,13 @@ def _stream(settings: Settings, simulation: Simulation, tree: Tree) -> None:
     speed = (simulation.end - simulation.start).total_seconds() / _STREAM_SECONDS
     with progress() as shown:
         task = shown.add_task("touchpoints sent", total=None)
+
+        def sent(count: int) -> None:
+            tree.check()
+            shown.update(task, completed=count)
+
         with SourceWriter(settings.kafka_client, settings.topology) as writer:
-            stream(simulation.records(), writer, speed, lambda sent: shown.update(task, completed=sent))
+            stream(simulation.records(), writer, speed, sent)
         wait_until_caught_up(settings, tree, shown, _LIMIT_SECONDS)
 
 

@@ -86,8 +86,13 @@ def replay(
         tree = pipeline_tree(settings, workers, say, share=True, before=prepare)
         with tree:
             sending = shown.add_task("sending touchpoints", total=tables.report.events)
+
+            def sent(count: int) -> None:
+                tree.check()
+                shown.update(sending, completed=count)
+
             with SourceWriter(settings.kafka_client, settings.topology) as writer:
-                feed(events, writer, micros(end), speed, lambda count: shown.update(sending, completed=count))
+                feed(events, writer, micros(end), speed, sent)
             wait_until_caught_up(settings, tree, shown, limit)
             with closing(Warehouse.of(settings)) as warehouse:
                 found = summary(

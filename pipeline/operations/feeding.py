@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from pipeline.operations.sources import SourceWriter
@@ -38,13 +39,14 @@ def feed(
 ) -> int:
     """Send all events, then one tick to `end` (µs since 1970); returns how many there were.
 
-    `speed`: so many times as fast as it happened; None is as fast as it goes. `sent` gets the count now and then.
+    `speed`: so many times as fast as it happened; None is as fast as it goes. `sent` gets the count now and then,
+    also while nothing is due.
     """
     pace = _Pace(speed) if speed else None
     send, count, last_tick, ticked_at = writer.send, 0, 0, time.monotonic()
     for event in events:
         if pace is not None:
-            pace.wait(event.time, writer)
+            pace.wait(event.time, writer, partial(sent, count))
         send(event.domain, event.key, event.value)
         count += 1
         if count - last_tick >= _TICK_EVENTS or (pace and time.monotonic() - ticked_at >= _TICK_SECONDS):
@@ -64,10 +66,11 @@ class _Pace:
         self._speed = speed
         self._began: tuple[float, int] | None = None
 
-    def wait(self, event_time: int, writer: SourceWriter) -> None:
+    def wait(self, event_time: int, writer: SourceWriter, watch: Callable[[], None]) -> None:
         began = self._began = self._began or (time.monotonic(), event_time)
         due = began[0] + (event_time - began[1]) / 1e6 / self._speed
         while (rest := due - time.monotonic()) > 0:
             if rest > _TICK_SECONDS:
+                watch()
                 writer.tick(event_time - round(rest * self._speed * 1e6))
             time.sleep(min(rest, _TICK_SECONDS))
