@@ -3,7 +3,8 @@
 Workload: simulated touchpoints of 20,000 customers, all of them on the source topics before the clock starts. The clock
 starts when the workers have committed their first batch and stops when everything is in ClickHouse, aggregates included.
 Broker, warehouse and workers share this machine. Beside it stands the bound of the same run: the same records, by as many
-processes, only decoded and produced once. py-spy says where the workers' time goes.
+processes, only decoded and produced once. `--profile` says where the workers' time goes; py-spy then works on the
+same cores, so that such a run's rate is no figure.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,15 +80,18 @@ def main() -> None:
             with SourceWriter(settings.kafka_client, settings.topology) as writer:
                 count = stream(workload(20_000, arguments.touchpoints), writer)
             bound = _bound(settings, arguments.workers)
-            job = _job(settings, arguments.workers)
+            job = _job(settings, arguments.workers, profile=arguments.profile)
             _require_all(settings, count)
     _report(count, bound, job, arguments.workers)
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--touchpoints", type=int, default=400_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--profile", action="store_true", help="sample the workers with py-spy")
     return parser.parse_args()
 
 
@@ -97,7 +101,9 @@ def _services(settings: Settings) -> Tree:
         ensure_topics(admin_options(settings.kafka, settings.kafka_options), [TOPIC])
 
     logs = settings.home / "logs"
-    return Tree(services(settings, share=False), prepare, [], logs=logs, drain_seconds=20, tell=lambda _: None)
+    return Tree(
+        services(settings, share=False), prepare, [], logs=logs, drain_seconds=20, tell=lambda _: None
+    )
 
 
 def _bound(settings: Settings, processes: int) -> float:
@@ -105,20 +111,22 @@ def _bound(settings: Settings, processes: int) -> float:
     command = [sys.executable, "-m", "benchmarks.bound"]
     environment = {**os.environ, **settings.environment()}
     running = [
-        subprocess.Popen([*command, str(index), str(processes)], env=environment, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*command, str(index), str(processes)], env=environment, stdout=subprocess.PIPE, text=True
+        )
         for index in range(processes)
     ]
     told = [process.communicate()[0].split() for process in running]
     return sum(int(moved) for moved, _ in told) / max(float(seconds) for _, seconds in told)
 
 
-def _job(settings: Settings, workers: int) -> Job:
+def _job(settings: Settings, workers: int, *, profile: bool) -> Job:
     tree = pipeline_tree(settings, workers, lambda _: None, share=True)
     with tree, closing(Watcher(settings.kafka_client, settings.topology)) as watcher:
         while not any(lag.position for lag in watcher.lags()):
             tree.check()
             time.sleep(0.02)
-        began, before, spies = time.monotonic(), _cpu(), _spies(settings)
+        began, before, spies = time.monotonic(), _cpu(), _spies(settings) if profile else []
         watcher.wait(1800, lambda _: tree.check(), every=0.2)
         seconds, after = time.monotonic() - began, _cpu()
     return Job(seconds, _shares(spies), {name: after[name] - before.get(name, 0.0) for name in after})
@@ -130,13 +138,15 @@ def _children() -> list[tuple[psutil.Process, str]]:
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             command = " ".join(process.cmdline())
-            kinds = [kind for kind, mark in _PROCESSES.items() if mark in command and "leash.py" not in command]
+            kinds = [
+                kind for kind, mark in _PROCESSES.items() if mark in command and "leash.py" not in command
+            ]
             found += [(process, kind) for kind in kinds]
     return found
 
 
 def _cpu() -> dict[str, float]:
-    used: Counter[str] = Counter()
+    used: defaultdict[str, float] = defaultdict(float)
     for process, kind in _children():
         times = process.cpu_times()
         used[kind] += times.user + times.system
@@ -180,18 +190,31 @@ def _require_all(settings: Settings, count: int) -> None:
             "SELECT (SELECT count() FROM touchpoints FINAL), (SELECT sum(touchpoints) FROM touchpoints_hourly FINAL)"
         )
     if stored != count or summed != count:
-        raise SystemExit(f"{count} touchpoints went in, {stored} are in ClickHouse, {summed} in its aggregate")
+        raise SystemExit(
+            f"{count} touchpoints went in, {stored} are in ClickHouse, {summed} in its aggregate"
+        )
 
 
 def _report(count: int, bound: float, job: Job, workers: int) -> None:
     rate = count / job.seconds
-    print(f"{count:,} touchpoints of 20,000 customers, {workers} workers, broker and warehouse on the same machine")
+    print(
+        f"{count:,} touchpoints of 20,000 customers, {workers} workers, broker and warehouse on the same machine"
+    )
     print(f"the whole job   {rate:>10,.0f} events/s   {job.seconds:.1f} s until ClickHouse held everything")
-    print(f"the bound       {bound:>10,.0f} events/s   decode and produce only; the job is {rate / bound:.0%} of it")
-    print("CPU microseconds per event:", "  ".join(f"{k} {v / count * 1e6:.1f}" for k, v in sorted(job.cpu.items())))
-    total = job.shares.total()
+    print(
+        f"the bound       {bound:>10,.0f} events/s   decode and produce only; the job is {rate / bound:.0%} of it"
+    )
+    print(
+        "CPU microseconds per event:",
+        "  ".join(f"{k} {v / count * 1e6:.1f}" for k, v in sorted(job.cpu.items())),
+    )
+    if total := job.shares.total():
+        _report_shares(job.shares, total)
+
+
+def _report_shares(shares: Counter[str], total: int) -> None:
     print(f"where the workers' Python time goes (py-spy, {total} samples of the GIL's holder):")
-    for stage, samples in job.shares.most_common():
+    for stage, samples in shares.most_common():
         print(f"  {stage:<20}{samples / total:>5.0%}")
 
 

@@ -133,7 +133,9 @@ class Settings(BaseSettings):
 
     # pace
     batch_records: int = Field(
-        default=2000, ge=1, description="A commit costs 4 ms with 1 record, 12 with 2,000."
+        default=8000,
+        ge=1,
+        description="At most, of a fetched partition; a commit costs 4 ms with 1 record, 12 with 2,000, 23 with 10,000.",
     )
     batch_bytes: int = Field(default=4 * 1024 * 1024, ge=65536, description="Fetched per partition at most.")
     mark_interval_seconds: float = Field(

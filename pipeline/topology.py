@@ -18,6 +18,9 @@ MAX_RECORD_BYTES = 11 * 1024 * 1024
 MAX_LETTER_BYTES = 12 * 1024 * 1024
 """Of the dead-letter topic: a record of the largest size, and the headers that say what is wrong with it."""
 
+MAX_INTERNAL_BYTES = 16 * 1024 * 1024
+"""Of every other topic: what the producers and the embedded broker take at most."""
+
 _DAY_MS = 24 * 3600 * 1000
 _WEEK = {"retention.ms": str(7 * _DAY_MS)}
 _FOREVER = {"retention.ms": "-1"}
@@ -90,19 +93,24 @@ class Topology:
         def spec(name: str, partitions: int, config: dict[str, str]) -> TopicSpec:
             return TopicSpec(name, partitions, self.replication, config)
 
-        compact = {"cleanup.policy": "compact", "delete.retention.ms": str(7 * _DAY_MS)}
+        week = {**_WEEK, "max.message.bytes": str(MAX_INTERNAL_BYTES)}
+        compact = {
+            "max.message.bytes": str(MAX_INTERNAL_BYTES),
+            "cleanup.policy": "compact",
+            "delete.retention.ms": str(7 * _DAY_MS),
+        }
         changelog = {**compact, "segment.ms": str(_DAY_MS), "min.cleanable.dirty.ratio": "0.3"}
         letter = {**_FOREVER, "max.message.bytes": str(MAX_LETTER_BYTES)}
         source = {**_WEEK, "max.message.bytes": str(MAX_RECORD_BYTES)}
         return [
             *(spec(name, self.source_partitions, source) for name in self.sources),
             spec(self.dead_letter, 1, letter),
-            spec(self.identity, many, _WEEK),
-            spec(self.journeys, many, _WEEK),
-            spec(self.enriched, many, _WEEK),
-            spec(self.findings, many, _WEEK),
+            spec(self.identity, many, week),
+            spec(self.journeys, many, week),
+            spec(self.enriched, many, week),
+            spec(self.findings, many, week),
             spec(self.state, many, compact),
-            spec(self.buckets, many, _WEEK),
+            spec(self.buckets, many, week),
             *(
                 spec(self.changelog("ingest", name), self.source_partitions, changelog)
                 for name in self.sources

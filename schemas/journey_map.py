@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from difflib import get_close_matches
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -68,11 +69,20 @@ def _data_only(path: str) -> str:
     return path
 
 
+def _finite(values: Any) -> Any:
+    for value in values if isinstance(values, list) else [values]:
+        if isinstance(value, float) and not isfinite(value):
+            raise ValueError(f"{value} is no number that a touchpoint can have; write a finite one")
+    return values
+
+
 class Trigger(Contract):
     """A touchpoint type, and optionally what its fields must equal: one value, or any of a list."""
 
     type: TypeName
-    where: dict[FieldPath, Scalar | list[Scalar]] = Field(default_factory=dict)
+    where: dict[FieldPath, Annotated[Scalar | list[Scalar], AfterValidator(_finite)]] = Field(
+        default_factory=dict
+    )
 
 
 def _as_triggers(value: Any) -> Any:

@@ -32,6 +32,15 @@ _MAP = Path(__file__).resolve().parents[2] / "examples" / "company" / "map.yaml"
 _LIMIT_SECONDS = 600.0
 _WORKERS = 2
 _STREAM_SECONDS = 30.0
+_STUCK_LOOKED_AT = 20
+"""The one with the shortest story is shown."""
+_NEXT = {
+    "throughline up --map MAP": "a live pipeline; Ctrl-C drains it",
+    "throughline journey ID --name demo": "anyone of this demo, while `up` runs",
+    "throughline dlq list --name demo": "what was refused, and why",
+    "throughline status": "lag, throughput, watermarks",
+    "docs/importing.md": "your own data, in half an hour",
+}
 
 
 def demo(customers: Customers = 2000, days: Days = 14, seed: Seed = 7) -> None:
@@ -95,20 +104,17 @@ def _show_slowest(warehouse: Warehouse, simulation: Simulation) -> None:
         cells = (f"{stage.customers:,}", f"{stage.open:,}", f"{stage.stuck_hours:,.0f}", median)
         table.add_row(stage.stage, stage.owner, *cells)
     out.print(table)
-    for stuck in stuck_customers(warehouse, limit=1):
+    lines = [time_line(warehouse, stuck.person_id) for stuck in stuck_customers(warehouse, _STUCK_LOOKED_AT)]
+    if lines:
         out.print("\n[bold]one customer who is stuck[/bold]")
-        show_time_line(time_line(warehouse, stuck.person_id))
+        show_time_line(min(lines, key=lambda line: len(line.touchpoints)))
 
 
 def _say_where_next(*, exact: bool) -> None:
     verdict = "[green]everything was found, nothing else was[/green]" if exact else "[red]not exact[/red]"
     out.print(f"\n{verdict}. Where to look next:")
-    out.print("  throughline up --map examples/company/map.yaml    a pipeline of your own; Ctrl-C drains it")
-    out.print(
-        "  throughline journey ID --name demo                any customer of this demo, while `up` runs"
-    )
-    out.print("  throughline status                                lag, throughput, watermarks")
-    out.print("  docs/importing.md                                 your own data, in half an hour")
+    for command, what in _NEXT.items():
+        out.print(f"  {command:<42}{what}")
 
 
 def register(app: typer.Typer) -> None:

@@ -16,6 +16,7 @@ from pipeline.errors import ThroughlineError
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.queries import JourneyRow, PromiseRow, StallRow, TimeLine, TouchpointRow, journey_of
 
+_SAID = {"made": "open", "at_risk": "open, at risk"}
 _PROMISE = {"kept": "green", "broken": "bold red", "at_risk": "yellow", "made": "cyan", "cancelled": "dim"}
 
 
@@ -110,7 +111,7 @@ def _promise(each: PromiseRow) -> Line:
         if each.gap_hours is None
         else f", {abs(each.gap_hours):,.1f} h {'late' if each.gap_hours > 0 else 'early'}"
     )
-    what = f"promise {each.rule}: {each.status.replace('_', ' ')}{gap}"
+    what = f"promise {each.rule}: {_SAID.get(each.status, each.status)}{gap}"
     note = f"made {_short(each.made_at)} by {each.made_by}"
     return Line(each.due_at, what, each.owed_by, note, _PROMISE.get(each.status, ""))
 

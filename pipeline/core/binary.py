@@ -60,10 +60,10 @@ def _attributes(headers: Headers) -> dict[str, Any]:
     return event
 
 
-def _identities(name: str, value: bytes) -> Any:
+def _identities(name: str, value: bytes | None) -> Any:
     try:
-        identities = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        identities = msgspec.json.decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _bad(name, f'is not JSON ({error}); write an object such as {{"order_id": "O-5001"}}') from None
     if not isinstance(identities, dict):
         raise _bad(name, 'is not a JSON object; write one such as {"order_id": "O-5001"}')

@@ -24,7 +24,7 @@ BASES = 256
 
 def digest_of(source: str, touchpoint_id: str) -> bytes:
     """Eight bytes by which a touchpoint that was cut is known again."""
-    return blake2b(f"{source}\0{touchpoint_id}".encode(), digest_size=8).digest()
+    return blake2b(f"{len(source)}\0{source}{touchpoint_id}".encode(), digest_size=8).digest()
 
 
 def shorten(person: Person, plan: Plan, trail_entries: int, duplicate_ids: int) -> Counter[str]:
@@ -34,7 +34,8 @@ def shorten(person: Person, plan: Plan, trail_entries: int, duplicate_ids: int) 
         origins, entries = person.trail.cut()
         person.cut = order(entries[-1])
         person.removed += len(entries)
-        person.cut_first_at = min(entries[0].time, person.cut_first_at or entries[0].time)
+        if person.cut_first_at is None or entries[0].time < person.cut_first_at:
+            person.cut_first_at = entries[0].time
         counts["cut_touchpoints"] += len(entries)
         keys = [origin_key(origin) for origin in origins]
         cut = [(entry, keys[entry.path]) for entry in entries]

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 
 from pydantic import ValidationError
 
-from pipeline.core.instants import EPOCH
+from pipeline.core.instants import FIRST, LAST, moment
 from pipeline.core.ports import Headers, Record
 from schemas.dead_letter import DeadLetter, ErrorCode
 
@@ -41,7 +40,8 @@ def dead_letter(record: Record, refused: RefusedError, stage: str) -> DeadLetter
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
-        time=EPOCH + timedelta(milliseconds=record.timestamp),
+        # a producer may have written any number
+        time=moment(min(max(FIRST, record.timestamp * 1000), LAST)),
     )
 
 

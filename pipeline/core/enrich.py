@@ -44,7 +44,7 @@ class Enricher:
         domain, owner = self._types.get(touchpoint.type) or self._look_up(touchpoint.type)
         attribution = Attribution(person, identifier, domain, owner, owner is not None, is_late, contexts)
         # two objects become one where the first ends and the second begins
-        return b"%b,%b" % (touchpoint.event[:-1], encode(attribution)[1:])
+        return b"".join((touchpoint.event[:-1], b",", encode(attribution)[1:]))
 
     def _look_up(self, touchpoint_type: str) -> tuple[str, str | None]:
         known = (touchpoint_type.partition(".")[0], self._plan.owner(touchpoint_type))

@@ -64,7 +64,7 @@ class Evaluation:
         """Publish what is new about a person, or owe it, and save the person."""
         self.refold(person)
         self._evaluate(person)
-        if person.touched or person.is_changed:
+        if person.touched or person.vanished or person.is_changed:
             self._owe_states(person)
         if len(person.trail) > self._config.trail_entries:
             self.state(person)

@@ -23,7 +23,7 @@ import msgspec
 
 from pipeline.core.dead_letters import DeadLetterLimit, RefusedError, dead_letter, encode_headers
 from pipeline.core.frames import FrameWriter
-from pipeline.core.instants import MINUTE, parse_instant
+from pipeline.core.instants import MINUTE, checked, parse_instant
 from pipeline.core.messages import Claim, IdentityMark, Micros, Route, Token
 from pipeline.core.ports import Headers, Outbox, Record, Store
 from pipeline.core.recent import Recent
@@ -168,7 +168,7 @@ class Ingest:
         self._limit.refuse(refused.code)
 
     def _is_tick(self, record: Record) -> bool:
-        tick = next((value for name, value in record.headers if name == TICK_HEADER), None)
+        tick = _tick_of(record.headers)
         if tick is None:
             return False
         if record.value:
@@ -214,10 +214,17 @@ def _encode_route(found: Read) -> bytes:
         raise RefusedError(ErrorCode.INVALID_VALUE, "data", message) from None
 
 
+def _tick_of(headers: Headers) -> bytes | None:
+    for name, value in headers:
+        if name == TICK_HEADER:
+            return value
+    return None
+
+
 def _parse_tick(text: bytes) -> Micros:
     try:
         tick = text.decode()
-        return int(tick) if tick.isdigit() else parse_instant(tick)
+        return checked(int(tick)) if tick.isdigit() else parse_instant(tick)
     except ValueError:
         raise _bad_tick("is neither an RFC 3339 instant nor microseconds since 1970") from None
 

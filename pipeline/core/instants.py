@@ -10,6 +10,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
+FIRST = -62_135_596_800 * SECOND
+"""The year 1 begins."""
+LAST = 253_402_300_800 * SECOND - 1
+"""The year 9999 ends."""
 
 
 def micros(moment: datetime) -> int:
@@ -24,8 +28,17 @@ def moment(instant: int) -> datetime:
 
 
 def parse_instant(text: str) -> int:
-    """Microseconds of an RFC 3339 instant. Raises ValueError for any other text."""
+    """Microseconds of an RFC 3339 instant. Raises ValueError for any other text, and for an instant that lies,
+    in UTC, outside the years 1 to 9999.
+    """
     found = msgspec.convert(text, datetime)
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no offset")
-    return micros(found)
+    return checked(micros(found))
+
+
+def checked(instant: int) -> int:
+    """The instant, if `moment` can express it. Raises ValueError."""
+    if not FIRST <= instant <= LAST:
+        raise ValueError(f"{instant} microseconds lie outside the years 1 to 9999")
+    return instant

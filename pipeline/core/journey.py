@@ -45,7 +45,9 @@ def journey_id(journey_type: str, key: str) -> str:
 
 def finding_id(rule: PromiseRule | StageRule, journey: str, opening: Entry) -> str:
     """The name of a finding: 32 hex digits from the rule, the journey and the touchpoint that opened it."""
-    text = f"{rule.kind}\0{rule.name}\0{journey}\0{opening.source}\0{opening.id}"
+    # a source and an id may hold any character, so that only a length tells where one ends
+    source = opening.source
+    text = f"{rule.kind}\0{rule.name}\0{journey}\0{len(source)}\0{source}{opening.id}"
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -77,7 +79,7 @@ class Base(msgspec.Struct, array_like=True):
     stages: dict[str, tuple[Entry | None, bool]]
 
 
-class Journey(msgspec.Struct, eq=False):
+class Journey(msgspec.Struct, gc=False, eq=False):
     """One journey of a person. `promises` and `stages` are in the order of its rules, None until one is used.
 
     `where` names the stages that it is in. `has_news`: something has happened that a conclusion may hang on;
@@ -211,11 +213,13 @@ class Journey(msgspec.Struct, eq=False):
         base = self.base
         self.promises = [None] * len(self.rules.promises)
         self.stages = [None] * len(self.rules.stages)
-        self.ended_at = base.ended_at if base else None
+        self.ended_at = None
+        self.where = ()
         if base is not None:
+            self.ended_at = base.ended_at
             self._restore_promises(base)
             self._restore_stages(base)
-        self._locate()
+            self._locate()
 
     def _restore_promises(self, base: Base) -> None:
         for index, rule in enumerate(self.rules.promises):

@@ -25,6 +25,8 @@ STATE_LAG = 16
 """Batches by which the state of a person or journey may lag, so that a busy one is not published in each."""
 STATED = 8_000
 """Persons after whose states a batch leaves the rest to the next one."""
+_VOID_DEADLINES = 1000
+"""Replaced deadlines that the heap may hold beside as many as there are persons with one."""
 _META, _PLAN, _UNSTATED = b"m", b"j", b"u"
 
 
@@ -62,8 +64,7 @@ class JourneyMemory:
         self._channels = [f"identity/{partition}" for partition in range(partitions)]
         self.watermark = Watermark(self._channels, self._kept.marks, self._kept.watermark)
         self._deadlines = {person: at for person, at in self.persons.deadlines() if at != NEVER}
-        self._heap = [(at, person) for person, at in self._deadlines.items()]
-        heapq.heapify(self._heap)
+        self._order_deadlines()
         self._outdated = list(self.persons.outdated()) if len(self._plans) > 1 else []
         self._outdated.sort(reverse=True)
 
@@ -87,20 +88,39 @@ class JourneyMemory:
         return self._clock
 
     def schedule(self, person: str, deadline: Micros) -> None:
-        """Let `due` name the person when the watermark reaches the deadline, in place of an earlier word."""
+        """Let `take_due` name the person when the watermark reaches the deadline, in place of an earlier word."""
         if deadline == NEVER:
             self._deadlines.pop(person, None)
         elif self._deadlines.get(person) != deadline:
             self._deadlines[person] = deadline
             heapq.heappush(self._heap, (deadline, person))
+            if len(self._heap) > 2 * len(self._deadlines) + _VOID_DEADLINES:
+                self._order_deadlines()
 
-    def due(self) -> Iterator[str]:
-        """Everyone whose deadline the watermark has reached, the earliest first."""
+    def _order_deadlines(self) -> None:
+        """Keep only the deadlines that hold; those that were replaced stay in the heap until they pass."""
+        self._heap = [(at, person) for person, at in self._deadlines.items()]
+        heapq.heapify(self._heap)
+
+    @property
+    def has_due(self) -> bool:
+        """Whether the watermark has reached a deadline that has not been heeded."""
         heap, deadlines, time = self._heap, self._deadlines, self.time
         while heap and heap[0][0] <= time:
-            deadline, person = heapq.heappop(heap)
+            deadline, person = heap[0]
             if deadlines.get(person) == deadline:
-                yield person
+                return True
+            heapq.heappop(heap)
+        return False
+
+    def take_due(self, count: int) -> list[str]:
+        """Up to `count` persons whose deadlines the watermark has reached, the earliest first."""
+        taken: list[str] = []
+        while len(taken) < count and self.has_due:
+            _, person = heapq.heappop(self._heap)
+            del self._deadlines[person]
+            taken.append(person)
+        return taken
 
     @property
     def has_outdated(self) -> bool:

@@ -46,6 +46,8 @@ from pipeline.core.trail import OriginKey
 
 CHUNK = 2000
 """Persons folded anew under a changed map in one batch."""
+DUE = 4000
+"""Persons whose deadlines have passed that one batch evaluates; the next ones go on."""
 
 
 class JourneyStage:
@@ -72,7 +74,7 @@ class JourneyStage:
 
     @property
     def watermark(self) -> Micros | None:
-        """Deadlines before it have fired; None until every identity partition has spoken."""
+        """Deadlines before it have fired, or are owed; None until every identity partition has spoken."""
         return self._memory.watermark.time
 
     def process(self, records: Iterable[Record], outbox: Outbox) -> None:
@@ -96,8 +98,11 @@ class JourneyStage:
 
     @property
     def owes(self) -> bool:
-        """Whether states, counts or the folding of persons under a changed map were put off until `quiet`."""
-        return self._memory.owes or self._memory.has_outdated
+        """Whether something was put off until `quiet`: states, counts, deadlines that have passed, or the
+        folding of persons under a changed map.
+        """
+        memory = self._memory
+        return memory.owes or memory.has_outdated or memory.has_due
 
     def _begin(self, outbox: Outbox) -> None:
         self._changed = {}
@@ -120,10 +125,12 @@ class JourneyStage:
         conclude = evaluation.conclude
         for person in self._changed.values():
             conclude(person)
-        for person_id in memory.due():
+        for person_id in memory.take_due(DUE):
             conclude(memory.persons.get(person_id))
+        memory.persons.trim()
         for person_id in memory.take_outdated(CHUNK):
             conclude(memory.persons.get(person_id))
+        memory.persons.trim()
         for person_id in memory.take_owed(state_lag):
             evaluation.state(memory.persons.get(person_id))
         if memory.take_counts(state_lag):
@@ -136,7 +143,7 @@ class JourneyStage:
         person = self._changed.get(person_id)
         if person is None:
             person = self._changed[person_id] = self._memory.persons.get(person_id)
-            if person.touched:
+            if person.touched or person.vanished or person.suspects:
                 # what a changed map means for it is settled before anything else happens to it
                 self._evaluation.conclude(person)
         return person
@@ -151,7 +158,7 @@ class JourneyStage:
 
     def _arrive(self, message: Arrive) -> None:
         touchpoint, steps = message.touchpoint, message.path
-        person = self._person(message.person)
+        person = self._changed.get(message.person) or self._person(message.person)
         is_late = touchpoint.time < self._memory.time
         arrival = Arrival(touchpoint, steps[0][0], is_late, [])
         entry = Entry(
@@ -242,6 +249,8 @@ class JourneyStage:
     def _release(self, message: Release) -> None:
         person = self._person(message.person)
         self._evaluation.refold(person)
+        if person.holds_withdrawals():
+            self._evaluation.conclude(person)
         identifier, version, via = message.identifier, message.version, message.via
         for parcel in moves.release(person, self._plan, identifier, version, self._memory.clock):
             self.counts["released"] += len(parcel.entries)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+import msgspec
+
 from pipeline.core.cutting import bound_forgotten
 from pipeline.core.findings import merge_published
 from pipeline.core.journey import keys_of, order
@@ -99,6 +101,9 @@ def _meet_again(person: Person, plan: Plan, known: Entry, entry: Entry, origin: 
     person.trail.segment_of(known).change(known)
     for rules, key in keys_of(known.fields, plan.journeys):
         person.journey(rules, key).is_stale = True
+    if entry.digest != known.digest:
+        for rules, key in keys_of(entry.fields, plan.journeys):
+            person.suspect(person.journey(rules, key), entry)
 
 
 def _leave_journeys(person: Person, plan: Plan, entries: list[Entry]) -> None:
@@ -155,8 +160,11 @@ def _release_digests(person: Person, identifier: Token, version: int, clock: int
 def _restrict(parcel: Parcel, places: list[int]) -> Parcel:
     """The part of a parcel that came by the origins at `places`."""
     renumbered = {old: new for new, old in enumerate(places)}
-    entries = [entry for entry in parcel.entries if entry.path in renumbered]
-    for entry in entries:
-        entry.path = renumbered[entry.path]
+    # copies: the same entries are numbered otherwise in another part
+    entries = [
+        msgspec.structs.replace(entry, path=renumbered[entry.path])
+        for entry in parcel.entries
+        if entry.path in renumbered
+    ]
     forgotten = [(digest, renumbered[place]) for digest, place in parcel.forgotten if place in renumbered]
     return Parcel([parcel.origins[place] for place in places], entries, parcel.clock, forgotten)

@@ -32,7 +32,7 @@ way.
 """
 
 
-class Arrival(msgspec.Struct, frozen=True):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A touchpoint that has come by `identifier`, and the journeys that it belongs to."""
 
     touchpoint: Touchpoint
@@ -118,7 +118,7 @@ class Person:
     @property
     def is_limited(self) -> bool:
         """Whether a touchpoint may arrive that is not for the trail."""
-        return bool(self.marks or self.forgotten or self.cut)
+        return bool(self.marks or self.forgotten or self.cut is not None)
 
     @property
     def first_at(self) -> Micros | None:
@@ -211,6 +211,14 @@ class Person:
             if name in published:
                 # of two contents the first is the one that was published
                 self.suspects.setdefault(name, Suspect(journey, rule, entry))
+
+    def holds_withdrawals(self) -> bool:
+        """Whether something has to be withdrawn that nobody would withdraw if the trail went elsewhere."""
+        index = self.trail.index
+        return any(journey.is_empty() for journey in self.touched.values()) or any(
+            index.get((suspect.opening.source, suspect.opening.id)) is not suspect.opening
+            for suspect in self.suspects.values()
+        )
 
     def remember_release(self, identifier: Token, version: int, via: Token) -> bool:
         """Keep a mark for what is still under way; whether an older one had to go."""

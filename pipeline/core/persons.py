@@ -10,6 +10,7 @@ trail when a person is unpacked. A batch writes only the keys that it changed, a
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
+from itertools import islice
 
 import msgspec
 
@@ -92,16 +93,21 @@ class Persons:
         if person.is_empty() and not person.marks:
             self._delete(person)
             return
-        self._save_bases(person)
-        self._save_forgotten(person)
-        self._save_segments(person)
+        if person.dirty_bases or person.dropped_bases:
+            self._save_bases(person)
+        if person.has_new_digests:
+            self._save_forgotten(person)
+        if person.trail.next_number:
+            self._save_segments(person)
         self._save_head(person)
 
     def trim(self) -> None:
-        """Pack away those that have not been used for longest; only between batches."""
+        """Pack away those that have not been used for longest; only while everyone is saved."""
         hot = self._hot
-        for person_id in list(hot)[: max(0, len(hot) - self._hot_limit)]:
-            del hot[person_id]
+        excess = len(hot) - self._hot_limit
+        if excess > 0:
+            for person_id in list(islice(hot, excess)):
+                del hot[person_id]
 
     def _load(self, person_id: str) -> Person | None:
         key = bytes.fromhex(person_id.replace("-", ""))
@@ -147,7 +153,7 @@ class Persons:
         return value
 
     def _save_bases(self, person: Person) -> None:
-        for journey in person.journeys.values() if person.dirty_bases else ():
+        for journey in person.journeys.values():
             if journey.base is not None and journey.id in person.dirty_bases:
                 self._store.put(_base_key(person.key, journey.id), _pack(journey.base))
         for name in sorted(person.dropped_bases):
@@ -156,11 +162,10 @@ class Persons:
         person.dropped_bases.clear()
 
     def _save_forgotten(self, person: Person) -> None:
-        if person.has_new_digests:
-            table = Segment([], [])
-            digests = [(digest, table.place_of(origin)) for digest, origin in person.forgotten.items()]
-            self._store.put(_FORGOTTEN + person.key, _pack(_Digests(table.origins, digests)))
-            person.has_new_digests = False
+        table = Segment([], [])
+        digests = [(digest, table.place_of(origin)) for digest, origin in person.forgotten.items()]
+        self._store.put(_FORGOTTEN + person.key, _pack(_Digests(table.origins, digests)))
+        person.has_new_digests = False
 
     def _save_segments(self, person: Person) -> None:
         trail = person.trail

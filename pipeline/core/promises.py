@@ -83,7 +83,8 @@ def judge(making: Making, met: Entry | None, cancelled: Entry | None, watermark:
 
 
 def deadline(making: Making) -> Micros:
-    """When time alone will change what was concluded of a promise last."""
+    """When time alone will change what was concluded of a promise last; not before 1970, when time begins."""
     if making.status == "made":
-        return making.at_risk_at
-    return making.due + 1 if making.status == "at_risk" else NEVER
+        # it may have been due before it was made
+        return max(0, min(making.at_risk_at, making.due + 1))
+    return max(0, making.due + 1) if making.status == "at_risk" else NEVER

@@ -2,8 +2,8 @@
 
 The touchpoint's `fields` are what the journey map mentions of it, instants in microseconds; absent and null
 fields are left out, and so are objects and lists, which no rule compares. Its `digest` is that of the
-canonical content (type, time, identities, subject, outcome, data), so that spaces and the order of keys do
-not make two contents of one.
+canonical content (type, time, sequence, identities, subject, outcome, data), so that spaces and the order of
+keys do not make two contents of one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from pipeline.core.binary import structured
 from pipeline.core.dead_letters import RefusedError
 from pipeline.core.identity import IdentifierKind, ranks
-from pipeline.core.instants import DAY, EPOCH, micros, moment, parse_instant
+from pipeline.core.instants import DAY, EPOCH, LAST, micros, moment, parse_instant
 from pipeline.core.messages import Micros, Token, Touchpoint
 from pipeline.core.outputs import Event, encode
 from pipeline.core.ports import Record
@@ -29,6 +29,10 @@ from schemas.dead_letter import ErrorCode
 
 _SCALARS = frozenset((str, int, float, bool))
 _SEQUENCE_DIGITS = 20
+_LAST_RECORDED = LAST - 101 * 366 * DAY
+"""A duration of a journey map, a century at most, leads from a time before it to one before the year 10000."""
+_FIELD_CHARACTERS = 1024
+"""Of a text that the journey map uses: it is kept with the trail and published with every state."""
 _PROJECTED_TYPES = 4096
 _canonical = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
@@ -81,8 +85,9 @@ class Reader:
             raise RefusedError(ErrorCode.MALFORMED_JSON, "", "the record is empty; write one event as JSON")
         parts = read_event(value)
         time = micros(parts.time)
-        if not 0 <= time <= record.timestamp * 1000 + DAY:
-            raise _impossible(parts.time, record.timestamp * 1000)
+        recorded = record.timestamp * 1000
+        if not 0 <= time <= recorded + DAY or recorded > _LAST_RECORDED:
+            raise _impossible(parts.time, recorded)
         return self._attribute(parts, time)
 
     def _attribute(self, parts: Parts, time: Micros) -> Read:
@@ -108,11 +113,15 @@ class Reader:
         return Read(self._touchpoint(parts, time, identities), to, references)
 
     def _touchpoint(self, parts: Parts, time: Micros, identities: dict[str, str]) -> Touchpoint:
-        data = _decode(parts.data)
-        content = _canonical((parts.type, time, identities, parts.subject, parts.outcome, data))
+        try:
+            data = _decode(parts.data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise _unusable_data(error) from None
+        sequence = _sortable(parts.sequence) if parts.sequence else ""
+        content = _canonical((parts.type, time, sequence, identities, parts.subject, parts.outcome, data))
         return Touchpoint(
             time,
-            _sortable(parts.sequence) if parts.sequence else "",
+            sequence,
             parts.source,
             parts.id,
             parts.type,
@@ -152,6 +161,8 @@ def _project(projector: Projector, parts: Parts, identities: dict[str, str], dat
         if is_instant:
             fields[path] = _instant(path, value)
         elif type(value) in _SCALARS:
+            if type(value) is str and len(value) > _FIELD_CHARACTERS:
+                raise _too_long(path, len(value))
             fields[path] = value
     return fields
 
@@ -164,13 +175,38 @@ def _instant(path: str, value: Any) -> Micros:
         raise RefusedError(
             ErrorCode.INVALID_VALUE,
             path,
-            f"{path} is {shown}; a promise is due then, so it has to be {INSTANT}",
+            f"{path} is {shown}; a promise is due then, so it has to be {INSTANT}, in the years 1 to 9999",
         ) from None
 
 
 def _sortable(sequence: str) -> str:
     """Numbers in the order of numbers; the plain order of strings would put 10 before 9."""
-    return sequence.zfill(_SEQUENCE_DIGITS) if sequence.isascii() and sequence.isdigit() else sequence
+    if not (sequence.isascii() and sequence.isdigit()):
+        return sequence
+    padded = sequence.zfill(_SEQUENCE_DIGITS)
+    if len(padded) > _SEQUENCE_DIGITS:
+        raise RefusedError(
+            ErrorCode.INVALID_VALUE,
+            "sequence",
+            f"sequence has {len(sequence)} digits; a number may have {_SEQUENCE_DIGITS}",
+        )
+    return padded
+
+
+def _too_long(path: str, length: int) -> RefusedError:
+    return RefusedError(
+        ErrorCode.INVALID_VALUE,
+        path,
+        f"{path} has {length} characters; a field that the journey map uses may have {_FIELD_CHARACTERS}",
+    )
+
+
+def _unusable_data(error: Exception) -> RefusedError:
+    return RefusedError(
+        ErrorCode.INVALID_VALUE,
+        "data",
+        f"data cannot be used ({error}); write numbers that fit 64 bits, and nest less deeply",
+    )
 
 
 def _oversized(size: int, limit: int) -> RefusedError:
@@ -183,6 +219,12 @@ def _oversized(size: int, limit: int) -> RefusedError:
 
 
 def _impossible(time: datetime, recorded: Micros) -> RefusedError:
+    if not 0 <= recorded <= _LAST_RECORDED:
+        message = (
+            f"the record's own timestamp is {recorded // 1000}; "
+            "it has to be that of its writing, in milliseconds since 1970"
+        )
+        return RefusedError(ErrorCode.IMPOSSIBLE_TIME, "", message)
     if time < EPOCH:
         why = "before 1970; a clock or a unit is wrong"
     else:

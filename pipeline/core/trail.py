@@ -35,7 +35,7 @@ class Segment:
     the entries as they were packed last, because a tail is written again and again.
     """
 
-    __slots__ = ("_packed", "_places", "entries", "is_dirty", "number", "origins")
+    __slots__ = ("_packed", "_packed_origins", "_places", "entries", "is_dirty", "number", "origins")
 
     def __init__(self, origins: list[Origin], entries: list[Entry], number: int | None = None) -> None:
         self.origins = origins
@@ -43,6 +43,7 @@ class Segment:
         self.number = number
         self.is_dirty = True
         self._packed: list[bytes] = []
+        self._packed_origins = b""
         self._places = {origin_key(origin): place for place, origin in enumerate(origins)}
 
     def place_of(self, key: OriginKey) -> int:
@@ -51,6 +52,7 @@ class Segment:
         if place is None:
             place = self._places[key] = len(self.origins)
             self.origins.append(Origin(list(key[0]), key[1], key[2]))
+            self._packed_origins = b""
         return place
 
     def append(self, entry: Entry) -> None:
@@ -67,12 +69,14 @@ class Segment:
 
     def change(self, entry: Entry) -> None:
         """An entry of the segment has changed."""
-        packed, entries = self._packed, self.entries
-        for place in range(len(packed)):
-            if entries[place] is entry:
-                packed[place] = _pack(entry)
-                break
         self.is_dirty = True
+        packed, entries = self._packed, self.entries
+        # most of them are new in this batch, and so behind all that is packed
+        if packed and entry.time <= entries[len(packed) - 1].time:
+            for place in range(len(packed)):
+                if entries[place] is entry:
+                    packed[place] = _pack(entry)
+                    break
 
     def restrict(self, entries: list[Entry]) -> None:
         """Keep only these entries, and only the origins that they need."""
@@ -83,6 +87,7 @@ class Segment:
             entry.path = renumbered[entry.path]
         self.entries = entries
         self._packed = []
+        self._packed_origins = b""
         self.is_dirty = True
         self._places = {origin_key(origin): place for place, origin in enumerate(self.origins)}
 
@@ -90,8 +95,11 @@ class Segment:
         """The segment as a msgpack `Run`."""
         packed = self._packed
         packed.extend([_pack(entry) for entry in self.entries[len(packed) :]])
+        origins = self._packed_origins
+        if not origins:
+            origins = self._packed_origins = _pack(self.origins)
         count = b"\xdc" + len(packed).to_bytes(2, "big")
-        return b"".join([b"\x92", _pack(self.origins), count, *packed])
+        return b"".join([b"\x92", origins, count, *packed])
 
 
 class Run(msgspec.Struct, array_like=True, gc=False):

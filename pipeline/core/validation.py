@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.core.dead_letters import RefusedError
 from schemas.catalogue import CATALOGUE, envelope
-from schemas.catalogue.base import Data
 from schemas.dead_letter import ErrorCode
 from schemas.instants import RFC3339_PATTERN
 from schemas.touchpoint import EXTENSION_PATTERN, Touchpoint
@@ -80,7 +79,8 @@ _read = msgspec.json.Decoder(Parts).decode
 _read_plain = msgspec.json.Decoder(_Plain).decode
 _UNTYPED = Touchpoint.__pydantic_validator__.validate_json
 _VALIDATORS: dict[str, Callable[[bytes], Touchpoint]] = {}
-_DATA_VALIDATORS: dict[str, Callable[[bytes], Data]] = {}
+_ANY_DATA = TypeAdapter[Any](Any).validator.validate_json
+_DATA_VALIDATORS: dict[str, Callable[[bytes], Any]] = {}
 
 
 def read_event(value: bytes) -> Parts:
@@ -89,8 +89,9 @@ def read_event(value: bytes) -> Parts:
         parts = _read_plain(value)
         # msgspec also takes +0000 for an offset, which the contract does not
         if parts.time.tzinfo is UTC and b'0000"' not in value:
-            if parts.type in CATALOGUE and bytes(parts.data) != b"null":
-                (_DATA_VALIDATORS.get(parts.type) or _data_validator(parts.type))(bytes(parts.data))
+            data = bytes(parts.data)
+            if data != b"null":
+                (_DATA_VALIDATORS.get(parts.type) or _data_validator(parts.type))(data)
             return parts
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValidationError):
         pass  # it has extension attributes, or something is wrong with it
@@ -110,7 +111,9 @@ def _read_by_contract(value: bytes) -> Parts:
     return parts
 
 
-def _data_validator(touchpoint_type: str) -> Callable[[bytes], Data]:
+def _data_validator(touchpoint_type: str) -> Callable[[bytes], Any]:
+    if touchpoint_type not in CATALOGUE:
+        return _ANY_DATA
     validator = CATALOGUE[touchpoint_type].__pydantic_validator__.validate_json
     _DATA_VALIDATORS[touchpoint_type] = validator
     return validator

@@ -21,8 +21,10 @@ class EngineConfig:
     data: Path
     options: Mapping[str, str] = field(default_factory=dict)
 
-    batch_records: int = 2000
-    """Records of one fetched partition batch at most; a commit costs 4 ms with 1 record, 12 ms with 2,000."""
+    batch_records: int = 8000
+    """Records of one fetched partition batch at most; a commit costs 4 ms with 1 record, 12 ms with 2,000, 23 ms
+    with 10,000.
+    """
     batch_bytes: int = 4 * 1024 * 1024
     """Fetched from one partition at most; a single larger record still comes."""
     transaction_timeout: float = 10.0

@@ -23,6 +23,9 @@ from pipeline.engine.unit import StageSpec, Unit, fenced_or
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """What the producer lets through; each topic has its own limit."""
 _INIT_SECONDS = 30.0
+_LINGER_SHARE = 0.1
+"""Of the transaction's timeout: how long records may wait for others to fill a request."""
+_LINGER_MESSAGES = 50_000
 
 
 UNREAD: Final = "unread"
@@ -127,7 +130,10 @@ def producer_options(config: EngineConfig, options: dict[str, Any], transactiona
         **options,
         "transactional.id": transactional_id,
         "transaction.timeout.ms": int(config.transaction_timeout * 1000),
-        "linger.ms": 5,
+        # a commit sends what is left without waiting; until then every request shall be as large as it can be:
+        # with 5 ms the broker and the client worked twice as much
+        "linger.ms": int(config.transaction_timeout * 1000 * _LINGER_SHARE),
+        "batch.num.messages": _LINGER_MESSAGES,
         "queue.buffering.max.kbytes": max(1, config.producer_queue_bytes // 1024),
         "queue.buffering.max.messages": 0,
         "message.max.bytes": MAX_MESSAGE_BYTES,

@@ -69,7 +69,6 @@ class StageLogic(Protocol):
         """
         ...
 
-
     @property
     def owes(self) -> bool:
         """Whether something was put off until `quiet`: work under way that no unread record shows."""

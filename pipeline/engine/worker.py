@@ -205,7 +205,9 @@ async def _start(app: EngineApp) -> None:
         )
     except Exception as error:
         log.exception("the worker could not start")
-        app.fail(EngineError(f"the worker could not start ({type(error).__name__}: {error}); see the log above"))
+        app.fail(
+            EngineError(f"the worker could not start ({type(error).__name__}: {error}); see the log above")
+        )
 
 
 async def _watch(app: EngineApp) -> None:
@@ -221,7 +223,9 @@ async def _say_quiet(app: EngineApp) -> None:
             app.partitions.say_quiet()
     except Exception as error:
         log.exception("quiet times can't be told any more")
-        app.fail(EngineError(f"the worker's clock stopped ({type(error).__name__}: {error}); see the log above"))
+        app.fail(
+            EngineError(f"the worker's clock stopped ({type(error).__name__}: {error}); see the log above")
+        )
 
 
 def _on_signal(app: EngineApp) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from command_line import Replayed
+from command_line import Done, Replayed, Throughline
 from confluent_kafka import Producer
 from small_shop import FIGURES
 
@@ -57,6 +57,21 @@ def with_letters(replayed: Replayed) -> Replayed:
     return replayed
 
 
+@pytest.fixture
+def here(throughline: Throughline, replayed: Replayed, monkeypatch: pytest.MonkeyPatch) -> Throughline:
+    """Commands in this process, with the settings of the replay; more settings by name."""
+    for name, value in replayed.throughline.settings.items():
+        monkeypatch.setenv(name, value)
+
+    def call(*arguments: object, **settings: object) -> Done:
+        with monkeypatch.context() as patch:
+            for name, value in settings.items():
+                patch.setenv(f"THROUGHLINE_{name.upper()}", str(value))
+            return throughline(*arguments)
+
+    return call
+
+
 def test_a_replay_prints_the_summary_that_a_run_prints(replayed: Replayed) -> None:
     assert replayed.summary == FIGURES
 
@@ -79,24 +94,22 @@ def test_a_replay_that_exists_is_refused_and_keeps_its_map(replayed: Replayed) -
 
 
 @pytest.mark.slow
-def test_a_fresh_replay_takes_the_place_of_the_earlier_one(replayed: Replayed) -> None:
+def test_a_fresh_replay_takes_the_place_of_the_earlier_one(here: Throughline, replayed: Replayed) -> None:
     shop, name = replayed.shop, f"{replayed.name}-again"
-    first = replayed.throughline(
-        "replay", *shop.arguments, "--name", name, "--workers", 1, "--as-of", "2018-05-04"
-    )
+    first = here("replay", *shop.arguments, "--name", name, "--workers", 1, "--as-of", "2018-05-04")
     assert first.code == 0
     assert "touchpoints 4 " in first.out
     assert "after as of 2" in first.out
-    again = replayed.throughline(
-        "replay", *shop.arguments, "--name", name, "--workers", 1, "--fresh", "--json"
-    )
+    again = here("replay", *shop.arguments, "--name", name, "--workers", 1, "--fresh", "--json")
     assert again.code == 0
     assert json.loads(again.out) == FIGURES
 
 
-def test_a_journey_is_shown_by_any_identifier_within_80_columns(replayed: Replayed) -> None:
-    by_person = replayed.throughline("journey", "anna", "--name", replayed.name)
-    by_order = replayed.throughline("journey", "o-4", "--name", replayed.name)
+def test_a_journey_is_shown_by_any_identifier_within_80_columns(
+    here: Throughline, replayed: Replayed
+) -> None:
+    by_person = here("journey", "anna", "--name", replayed.name)
+    by_order = here("journey", "o-4", "--name", replayed.name)
     assert by_person.code == by_order.code == 0
     assert by_person.out == by_order.out
     assert "3 touchpoints, 2 journeys" in by_person.out
@@ -107,8 +120,8 @@ def test_a_journey_is_shown_by_any_identifier_within_80_columns(replayed: Replay
     assert times == sorted(times)
 
 
-def test_somebody_who_is_stuck_is_shown_as_stuck(replayed: Replayed) -> None:
-    done = replayed.throughline("journey", "cleo", "--name", replayed.name)
+def test_somebody_who_is_stuck_is_shown_as_stuck(here: Throughline, replayed: Replayed) -> None:
+    done = here("journey", "cleo", "--name", replayed.name)
     assert [line.rstrip() for line in done.out.splitlines()[1:]] == [
         "  order o-3: open, in on_its_way since 2018-05-01 12:00:00",
         "2018-05-01 12:00:00  sales.order.placed                           shop",
@@ -120,8 +133,8 @@ def test_somebody_who_is_stuck_is_shown_as_stuck(replayed: Replayed) -> None:
     ]
 
 
-def test_a_customer_whom_nobody_knows_is_told(replayed: Replayed) -> None:
-    done = replayed.throughline("journey", "[dora]", "--name", replayed.name)
+def test_a_customer_whom_nobody_knows_is_told(here: Throughline, replayed: Replayed) -> None:
+    done = here("journey", "[dora]", "--name", replayed.name)
     assert (done.code, done.out) == (2, "")
     database = settings_of(replayed).database
     assert done.said == (
@@ -130,29 +143,31 @@ def test_a_customer_whom_nobody_knows_is_told(replayed: Replayed) -> None:
     )
 
 
-def test_a_replay_that_does_not_exist_is_told(replayed: Replayed) -> None:
-    journey = replayed.throughline("journey", "anna", "--name", "nobody")
+def test_a_replay_that_does_not_exist_is_told(here: Throughline, replayed: Replayed) -> None:
+    journey = here("journey", "anna", "--name", "nobody")
     assert (journey.code, journey.out) == (2, "")
     assert "has no database throughline_nobody: there is no replay named 'nobody' yet" in journey.said
-    status = replayed.throughline("status", "--name", "nobody")
+    status = here("status", "--name", "nobody")
     assert (status.code, status.out) == (2, "")
     assert "missing in Kafka (nobody.touchpoints.marketing" in status.said
     assert "run `throughline prepare` (or `throughline up`)" in status.said
-    letters = replayed.throughline("dlq", "list", "--name", "nobody")
+    letters = here("dlq", "list", "--name", "nobody")
     assert (letters.code, letters.out) == (2, "")
     assert "has no such topic; run `throughline prepare` or `throughline up`" in letters.said
 
 
-def test_status_shows_every_stage_and_what_is_unread(replayed: Replayed) -> None:
-    done = replayed.throughline("status", "--name", replayed.name, "--seconds", "0.1")
+def test_status_shows_every_stage_and_what_is_unread(here: Throughline, replayed: Replayed) -> None:
+    done = here("status", "--name", replayed.name, "--seconds", "0.1")
     assert done.code == 0
     stages = [line.split()[0] for line in done.out.splitlines()[1:6]]
     assert stages == ["ingest", "identity", "journey", "warehouse", "buckets"]
     assert "watermarks are not known: no worker answers (THROUGHLINE_METRICS_PORT is 0)" in done.out
 
 
-def test_dead_letters_are_listed_with_code_path_origin_and_message(with_letters: Replayed) -> None:
-    done = with_letters.throughline("dlq", "list", "--name", with_letters.name)
+def test_dead_letters_are_listed_with_code_path_origin_and_message(
+    here: Throughline, with_letters: Replayed
+) -> None:
+    done = here("dlq", "list", "--name", with_letters.name)
     assert done.code == 0
     listed = " ".join(done.out.split())
     assert "0 wrong_type data.[x] it is [bold], write text" in listed
@@ -160,15 +175,15 @@ def test_dead_letters_are_listed_with_code_path_origin_and_message(with_letters:
     assert "1 invalid_value" in listed
     assert listed.endswith("2 dead letters")
     assert max(map(len, done.out.splitlines())) <= 80
-    few = with_letters.throughline("dlq", "list", "--name", with_letters.name, "--limit", 1)
+    few = here("dlq", "list", "--name", with_letters.name, "--limit", 1)
     assert few.out.splitlines()[-1] == "2 dead letters, the first 1 shown"
-    one_code = with_letters.throughline("dlq", "list", "--name", with_letters.name, "--code", "invalid_value")
+    one_code = here("dlq", "list", "--name", with_letters.name, "--code", "invalid_value")
     assert one_code.out.splitlines()[-1] == "1 dead letters"
     assert "wrong_type" not in one_code.out
 
 
-def test_a_dead_letter_is_shown_with_its_bytes(with_letters: Replayed) -> None:
-    done = with_letters.throughline("dlq", "show", 0, "--name", with_letters.name)
+def test_a_dead_letter_is_shown_with_its_bytes(here: Throughline, with_letters: Replayed) -> None:
+    done = here("dlq", "show", 0, "--name", with_letters.name)
     assert done.code == 0
     assert done.out.splitlines() == [
         "wrong_type at data.[x]: it is [bold], write text",
@@ -179,36 +194,38 @@ def test_a_dead_letter_is_shown_with_its_bytes(with_letters: Replayed) -> None:
     ]
 
 
-def test_a_dead_letter_that_is_not_there_is_told(with_letters: Replayed) -> None:
+def test_a_dead_letter_that_is_not_there_is_told(here: Throughline, with_letters: Replayed) -> None:
     name = ["--name", with_letters.name]
-    shown = with_letters.throughline("dlq", "show", 99, *name)
+    shown = here("dlq", "show", 99, *name)
     assert (shown.code, shown.out) == (2, "")
     assert shown.said == "error: there is no dead letter 99; `throughline dlq list` shows those there are"
-    replayed = with_letters.throughline("dlq", "replay", 0, 99, *name)
+    replayed = here("dlq", "replay", 0, 99, *name)
     assert (replayed.code, replayed.out) == (2, "")
     assert "there is no dead letter 99; `throughline dlq list` shows those there are" in replayed.said
 
 
-def test_dlq_replay_says_what_it_needs(with_letters: Replayed, tmp_path: Path) -> None:
+def test_dlq_replay_says_what_it_needs(here: Throughline, with_letters: Replayed, tmp_path: Path) -> None:
     replay = ("dlq", "replay", "--name", with_letters.name)
-    assert "name the letters, or give --code or --all" in with_letters.throughline(*replay).said
+    assert "name the letters, or give --code or --all" in here(*replay).said
     fixed = tmp_path / "fixed.json"
-    several = with_letters.throughline(*replay, 0, 1, "--corrected", fixed)
+    several = here(*replay, 0, 1, "--corrected", fixed)
     assert "file" in several.said
     assert "does not exist" in several.said
     fixed.write_text("{}", "utf-8")
-    several = with_letters.throughline(*replay, 0, 1, "--corrected", fixed)
+    several = here(*replay, 0, 1, "--corrected", fixed)
     assert several.code == 2
     assert "--corrected takes exactly one letter" in several.said
 
 
-def test_a_letter_from_within_the_pipeline_is_not_sent_again(with_letters: Replayed) -> None:
+def test_a_letter_from_within_the_pipeline_is_not_sent_again(
+    here: Throughline, with_letters: Replayed
+) -> None:
     replay = ("dlq", "replay", "--name", with_letters.name)
-    done = with_letters.throughline(*replay, 1)
+    done = here(*replay, 1)
     assert (done.code, done.out) == (2, "")
     assert "dead letter 1 came from " in done.said
     assert "which is no source of this pipeline; internal records are not sent again" in done.said
-    everything = with_letters.throughline(*replay, "--all")
+    everything = here(*replay, "--all")
     assert (everything.code, everything.out) == (0, "1 sent again\n")
     assert everything.said == "1 came from within the pipeline and are not sent again"
 
@@ -221,17 +238,19 @@ def test_reading_letters_leaves_them_where_they_are(with_letters: Replayed) -> N
     assert letters[0].letter.time == datetime(2018, 5, 1, 10, tzinfo=UTC)
 
 
-def test_prepare_makes_what_is_missing_and_is_content_with_what_is_there(replayed: Replayed) -> None:
+def test_prepare_makes_what_is_missing_and_is_content_with_what_is_there(
+    here: Throughline, replayed: Replayed
+) -> None:
     name = f"{replayed.name}-new"
-    first = replayed.throughline("prepare", namespace=name)
+    first = here("prepare", namespace=name)
     assert first.code == 0
     assert "27 topics as declared, 27 of them new" in first.out
     assert f"database throughline_{name.replace('-', '_')}: 0001_base_tables" in first.out
-    again = replayed.throughline("prepare", namespace=name)
+    again = here("prepare", namespace=name)
     assert again.code == 0
     assert "27 topics as declared, 0 of them new" in again.out
     assert "nothing to apply" in again.out
-    other = replayed.throughline("prepare", namespace=name, partitions=8)
+    other = here("prepare", namespace=name, partitions=8)
     assert (other.code, other.out) == (2, "")
     assert "has 4 partitions, declared are 8" in other.said
 
@@ -261,7 +280,9 @@ def test_a_worker_whose_metrics_port_is_taken_says_which_setting_to_change(repla
     assert "set THROUGHLINE_METRICS_PORT to a free port, or to 0" in done.said
 
 
-def test_a_simulation_for_a_pipeline_that_is_not_there_says_what_to_run(replayed: Replayed) -> None:
-    done = replayed.throughline("simulate", "--to", "sim", "--customers", 1, "--send", namespace="nobody")
+def test_a_simulation_for_a_pipeline_that_is_not_there_says_what_to_run(
+    here: Throughline, replayed: Replayed
+) -> None:
+    done = here("simulate", "--to", "sim", "--customers", 1, "--send", namespace="nobody")
     assert (done.code, done.out) == (2, "")
     assert "run `throughline prepare` (or `throughline up`)" in done.said

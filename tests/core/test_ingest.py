@@ -114,6 +114,11 @@ def test_numbers_in_sequence_are_kept_so_that_they_sort_as_numbers(sequence: str
     assert one_route(sequence=sequence).touchpoint.sequence == kept
 
 
+def test_the_same_number_in_sequence_is_the_same_content_however_it_is_padded() -> None:
+    digests = {one_route(sequence=sequence).touchpoint.digest for sequence in ("7", "007")}
+    assert len(digests) == 1
+
+
 def test_data_is_kept_as_it_was_written() -> None:
     text = json.dumps(event()).encode()[:-1] + b', "data": {"b": 1.10,  "a": 12345678901234567890123}}'
     (route,) = Source().process(record(text)).sent(Route)
@@ -158,6 +163,7 @@ def test_the_digest_does_not_depend_on_spaces_and_the_order_of_keys() -> None:
         {"subject": "s"},
         {"outcome": "failure"},
         {"data": {"a": 1}},
+        {"sequence": "2"},
     ],
 )
 def test_the_digest_is_another_when_the_content_is(change: dict[str, Any]) -> None:
@@ -199,6 +205,8 @@ def test_other_headers_do_not_make_a_record_binary() -> None:
         ([*BINARY, ("ce_id", b"e2")], b"{}", "bad_headers", "headers.ce_id"),
         ([*BINARY, ("ce_subject", b"\xff")], b"{}", "bad_headers", "headers.ce_subject"),
         ([*BINARY[:5], ("ce_identities", b"O-1")], b"{}", "bad_headers", "headers.ce_identities"),
+        ([*BINARY[:5], ("ce_identities", b"[" * 100_000)], b"{}", "bad_headers", "headers.ce_identities"),
+        ([*BINARY[:5], ("ce_identities", None)], b"{}", "bad_headers", "headers.ce_identities"),
         ([*BINARY[:5], ("ce_identities", b'["O-1"]')], b"{}", "bad_headers", "headers.ce_identities"),
         ([*BINARY[:6], ("content-type", b"application/avro")], b"{}", "bad_headers", "headers.content-type"),
         ([("content-type", b"application/cloudevents+avro")], b"{}", "bad_headers", "headers.content-type"),
@@ -209,7 +217,7 @@ def test_other_headers_do_not_make_a_record_binary() -> None:
     ],
 )
 def test_bad_headers_are_refused_by_name(
-    headers: list[tuple[str, bytes]], value: bytes, code: str, path: str
+    headers: list[tuple[str, Any]], value: bytes, code: str, path: str
 ) -> None:
     letter = refusal(value, headers=headers)
     assert (letter.code, letter.path) == (code, path)

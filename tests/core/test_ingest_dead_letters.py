@@ -84,6 +84,49 @@ def test_a_number_that_does_not_fit_is_refused() -> None:
     assert (letter.code, letter.path) == (ErrorCode.INVALID_VALUE, "data")
 
 
+@pytest.mark.parametrize("due", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
+def test_an_instant_that_no_calendar_reaches_in_utc_is_refused(due: str) -> None:
+    letter = refusal(event(data={"due": due}))
+    assert (letter.code, letter.path) == (ErrorCode.INVALID_VALUE, "data.due")
+
+
+@pytest.mark.parametrize("data", [b'{"x": 1e400}', b'{"shop": {"city": -1e999}}'])
+def test_a_number_beyond_all_floats_is_refused(data: bytes) -> None:
+    letter = refusal(json.dumps(event()).encode()[:-1] + b', "data": ' + data + b"}")
+    assert (letter.code, letter.path) == (ErrorCode.INVALID_VALUE, "data")
+
+
+def test_a_text_that_the_map_uses_is_refused_beyond_1024_characters_and_any_other_is_not() -> None:
+    one_route(data={"shop": {"city": "x" * 1024}, "note": "x" * 2000})
+    letter = refusal(event(data={"shop": {"city": "x" * 1025}}))
+    assert (letter.code, letter.path, letter.message) == (
+        ErrorCode.INVALID_VALUE,
+        "data.shop.city",
+        "data.shop.city has 1025 characters; a field that the journey map uses may have 1024",
+    )
+
+
+def test_a_number_in_sequence_is_refused_beyond_20_digits_because_it_would_sort_wrongly() -> None:
+    one_route(sequence="9" * 20)
+    letter = refusal(event(sequence="1" + "0" * 20))
+    assert (letter.code, letter.path, letter.message) == (
+        ErrorCode.INVALID_VALUE,
+        "sequence",
+        "sequence has 21 digits; a number may have 20",
+    )
+
+
+@pytest.mark.parametrize("timestamp", [-1, -(2**62), 300_000_000_000_000, 2**62])
+@pytest.mark.parametrize("value", [None, b"{"])
+def test_a_record_whose_own_timestamp_is_absurd_is_a_dead_letter(timestamp: int, value: bytes | None) -> None:
+    letter = refusal(value or event(), timestamp=timestamp * 1000)
+    if value is None:
+        assert (letter.code, letter.path) == (ErrorCode.IMPOSSIBLE_TIME, "")
+        assert letter.message.startswith(f"the record's own timestamp is {timestamp};")
+    else:
+        assert letter.code == ErrorCode.MALFORMED_JSON
+
+
 def test_an_oversized_record_is_refused_and_the_largest_is_not() -> None:
     smallest = len(json.dumps(event(data="")))
     letter = refusal(event(data="x" * (4097 - smallest)))

@@ -101,7 +101,13 @@ def test_a_tick_within_the_interval_is_told_in_the_quiet_also_after_a_restart() 
     assert source.marks() == [instant("11:20:00"), NOW]
 
 
-@pytest.mark.parametrize("tick", [b"tomorrow", b"\xff", b"", b"-5", b"2026-03-01"])
+@pytest.mark.parametrize(
+    "tick",
+    [
+        *(b"tomorrow", b"\xff", b"", b"-5", b"2026-03-01"),
+        *(b"253402300800000000", b"99999999999999999999", b"9999-12-31T23:59:59-12:00"),
+    ],
+)
 def test_a_tick_that_is_no_instant_is_refused(tick: bytes) -> None:
     letter = refusal(None, headers=[(TICK_HEADER, tick)])
     assert (letter.code, letter.path) == (ErrorCode.BAD_HEADERS, "headers.throughline-tick")

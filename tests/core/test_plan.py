@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from journey_world import DELIVERED, PLACED, REVIEWED, SHIPPED, SHOP, plan_of, us
+from pydantic import ValidationError
 
 from pipeline.core.plan import Act, applies, plan_from
 
@@ -82,3 +84,9 @@ def test_true_is_not_one_and_an_absent_field_equals_nothing() -> None:
     assert applies(action.alternatives, {"data.count": 1})
     assert not applies(action.alternatives, {"data.count": True})
     assert not applies(action.alternatives, {})
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), ["web", float("inf")]])
+def test_a_condition_on_a_number_that_json_does_not_have_is_refused(value: Any) -> None:
+    with pytest.raises(ValidationError, match="is no number that a touchpoint can have; write a finite one"):
+        plan_of(shop(met_by=[{"type": DELIVERED, "where": {"data.count": value}}]))

@@ -1,22 +1,16 @@
-"""Free ports, and a ClickHouse that is started once for all tests that only talk to it."""
+"""A ClickHouse that is started once for all tests that only talk to it."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from clickhouse_driver import Client
+from driver_connections import Connect
+from embedded_services import free_port
 
 from pipeline.embedded.clickhouse import EmbeddedClickHouse
-
-Connect = Callable[..., Client]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

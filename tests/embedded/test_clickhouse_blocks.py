@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from driver_blocks import encoded
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.embedded.clickhouse.faults import ProtocolError, ServerError
 from pipeline.embedded.clickhouse.native import column_of, read_block, read_names
 from pipeline.embedded.clickhouse.wire import Memory, PacketReader
-from tests.embedded.driver_blocks import encoded
 
 LEAVES: dict[str, st.SearchStrategy[Any]] = {
     "String": st.text(max_size=300),

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import ServerException
+from driver_connections import Connect
 
 from pipeline.embedded.clickhouse import EmbeddedClickHouse
-from tests.embedded.conftest import Connect
 
 pytestmark = pytest.mark.services
 NOON = datetime.datetime(2024, 5, 17, 12, 0, 0, 123456)  # noqa: DTZ001 - the driver's are naive UTC

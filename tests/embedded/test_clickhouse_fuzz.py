@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from driver_blocks import encoded
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from pipeline.embedded.clickhouse import wire
 from pipeline.embedded.clickhouse.faults import ProtocolError
 from pipeline.embedded.clickhouse.native import read_block
 from pipeline.embedded.clickhouse.wire import Memory, PacketReader
-from tests.embedded.driver_blocks import encoded
 
 QUERY = (
     b"\x00"  # its id

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from clickhouse_driver import Client
+from embedded_services import free_port
 
 from pipeline.embedded.clickhouse import EmbeddedClickHouse
 from pipeline.embedded.errors import FolderUnusableError, PortTakenError, StartFailedError
-from tests.embedded.conftest import free_port
 
 pytestmark = pytest.mark.services
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from embedded_services import free_port
 
 from pipeline.embedded.errors import FolderUnusableError, PortTakenError, StartFailedError
 from pipeline.embedded.kafka import CLUSTER_ID, EmbeddedKafka
-from tests.embedded.conftest import free_port
 
 pytestmark = pytest.mark.services
 SILENT = {"log_level": 0}

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from embedded_services import free_port
 
 from pipeline.embedded.errors import FolderUnusableError, PortTakenError, StartFailedError
 from pipeline.embedded.folder import FolderLock
 from pipeline.embedded.ports import holder_of, is_free, require_free
 from pipeline.embedded.process import Child
-from tests.embedded.conftest import free_port
 
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"

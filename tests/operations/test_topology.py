@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.engine.opening import MAX_MESSAGE_BYTES
 from pipeline.settings import NAME_PATTERN
-from pipeline.topology import DOMAINS, MAX_LETTER_BYTES, MAX_RECORD_BYTES, Topology
+from pipeline.topology import DOMAINS, MAX_INTERNAL_BYTES, MAX_LETTER_BYTES, MAX_RECORD_BYTES, Topology
 
 NAMES = st.from_regex(NAME_PATTERN, fullmatch=True)
 
@@ -97,3 +98,11 @@ def test_a_dead_letter_has_room_for_the_largest_record_and_is_kept() -> None:
     assert int(source.config["max.message.bytes"]) == MAX_RECORD_BYTES
     assert int(letters.config["max.message.bytes"]) == MAX_LETTER_BYTES >= MAX_RECORD_BYTES + 2**16
     assert (letters.partitions, letters.config["retention.ms"]) == (1, "-1")
+
+
+def test_what_the_stages_write_may_be_as_large_as_a_producer_sends_it() -> None:
+    topology = Topology()
+    internal = {spec.name for spec in topology.specs()} - {*topology.sources, topology.dead_letter}
+    limits = {spec.name: spec.config["max.message.bytes"] for spec in topology.specs()}
+    assert {limits[name] for name in internal} == {str(MAX_INTERNAL_BYTES)}
+    assert MAX_INTERNAL_BYTES == MAX_MESSAGE_BYTES

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import copy
+from datetime import timedelta
 from typing import Any
 
-from journey_world import APPROVED, CALLED_OFF, DELIVERED, PLACED, REVIEWED, SHIPPED, SHOP, Story, at, us
+import pytest
+from journey_world import (
+    APPROVED,
+    CALLED_OFF,
+    DELIVERED,
+    PLACED,
+    REVIEWED,
+    SHIPPED,
+    SHOP,
+    Story,
+    at,
+    plan_of,
+    us,
+)
 
+from pipeline.core import journey_stage
 from pipeline.core.instants import moment
+from pipeline.core.journey_memory import JourneyMemory
+from pipeline.core.run import MemoryStore
 
 
 def shop_with(**promise: Any) -> dict[str, Any]:
@@ -349,3 +366,73 @@ def test_a_cancellation_and_its_promise_survive_a_cut_between_them() -> None:
     story.batch()
     story.happens("2026-03-02 00:00", CALLED_OFF)
     assert story.until("2026-03-09 00:00").last("delivery").status == "cancelled"
+
+
+def test_time_that_passes_many_deadlines_at_once_is_worked_off_over_batches_and_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journey_stage, "DUE", 2)
+    story = Story(hot_persons=1)
+    for customer in ("ann", "bob", "eve", "joe", "kim"):
+        story.happens("2026-03-01 09:00", PLACED, customer=customer, order=customer, due="2026-03-05 09:00")
+    story.batch().quiet()
+    assert not story.stage.owes
+    story.until("2026-03-06 00:00")
+    assert story.told("delivery").count("broken") == 2
+    assert story.stage.owes
+    story.open()
+    assert story.stage.owes
+    story.batch()
+    assert story.told("delivery").count("broken") == 4
+    story.quiet()
+    assert story.told("delivery").count("broken") == 5
+    assert not story.stage.owes
+
+
+def test_a_map_that_drops_every_journey_type_of_a_person_withdraws_their_states() -> None:
+    story = Story()
+    story.happens("2026-03-01 09:00", PLACED, due="2026-03-05 09:00")
+    story.until("2026-03-20 00:00").quiet()
+    changed = copy.deepcopy(SHOP)
+    changed["journeys"]["ticket"] = {**changed["journeys"].pop("order"), "key": "identities.ticket_id"}
+    story.open(changed)
+    story.quiet()
+    assert story.last("delivery").status == "withdrawn"
+    assert story.journeys()["7"].status == "withdrawn"
+
+
+def test_a_dropped_journey_type_is_withdrawn_also_when_its_person_is_the_first_to_be_heard_of_again() -> None:
+    story = Story()
+    order, ann = story.token("order_id", "7"), story.token("customer_id", "ann")
+    story.happens("2026-03-01 09:00", PLACED, path=[(order, 0)], due="2026-03-05 09:00")
+    story.until("2026-03-20 00:00").quiet()
+    changed = copy.deepcopy(SHOP)
+    changed["journeys"]["ticket"] = {**changed["journeys"].pop("order"), "key": "identities.ticket_id"}
+    story.open(changed)
+    story.releases(order, 1, ann)
+    story.batch().quiet()
+    assert story.last("delivery").status == "withdrawn"
+    assert story.journeys()["7"].status == "withdrawn"
+
+
+def test_deadlines_that_were_replaced_take_no_room_for_ever() -> None:
+    memory = JourneyMemory(MemoryStore(), plan_of(SHOP), 1, 10)
+    for later in range(5000):
+        memory.schedule("ann", us("2027-01-01 00:00") + later)
+        memory.schedule("bob", us("2026-01-01 00:00"))
+    assert len(memory._heap) <= 1100
+    memory.watermark.advance("identity/0", us("2028-01-01 00:00"))
+    assert memory.take_due(10) == ["bob", "ann"]
+    assert not memory.has_due
+
+
+def test_a_trail_whose_cut_part_begins_in_1970_began_then() -> None:
+    story = Story(trail_entries=16)
+    begin = moment(0)
+    for number in range(60):
+        story.happens(str((begin + timedelta(minutes=number)).replace(tzinfo=None)), REVIEWED)
+    story.batch()
+    assert story.stage.counts["cut_touchpoints"] >= 32
+    story.happens("1970-01-02 00:00", REVIEWED)
+    story.batch().quiet()
+    assert story.persons()[story.person()].first_at == begin

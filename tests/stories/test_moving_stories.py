@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import msgspec
-from journey_world import APPROVED, DELIVERED, PLACED, SHIPPED, SHOP, Story, at
+from journey_world import ANSWERED, APPROVED, DELIVERED, PLACED, QUEUED, SHIPPED, SHOP, Story, at, plan_of, us
 
-from pipeline.core.messages import Carry, Parcel, Step
-from pipeline.core.tokens import person_of
+from pipeline.core import moves
+from pipeline.core.messages import Carry, Entry, Origin, Parcel, Step
+from pipeline.core.person import new_person
+from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
+from pipeline.core.tokens import Tokens, partition_of_person, person_of
 
 
 def order_of(story: Story, value: str = "7") -> str:
@@ -219,3 +223,124 @@ def test_parcels_stay_small_however_large_the_touchpoints_are() -> None:
     story.batch()
     assert sum(len(carry.parcel.entries) for carry in story.carried) == 12
     assert max(len(msgspec.msgpack.encode(carry)) for carry in story.carried) < 140_000
+
+
+def test_a_diverted_parcel_leaves_each_touchpoint_with_its_own_origin() -> None:
+    """Two ways on and one that stays: no part may be cut from entries that another part has renumbered."""
+    person = new_person(person_of(Tokens("a test's key", {}).token("customer_id", "ann")))
+    person.marks = {"order_id:k": (2, "customer_id:bob"), "order_id:l": (2, "customer_id:eve")}
+    ways: list[list[Step]] = [[("order_id:o", 1)], [("order_id:k", 1)], [("order_id:l", 1)]]
+    origins = [Origin(way, "born", number) for number, way in enumerate(ways)]
+    entries = [Entry(n, "", "shop", str(n), SHIPPED, b"", {}, n % 3, ()) for n in range(6)]
+    forgotten = [(b"o", 0), (b"k", 1), (b"l", 2)]
+    stays, diverted = moves.divert(person, Parcel(origins, entries, 0, forgotten))
+    parts = {"ann": stays, **{via.removeprefix("customer_id:"): part for via, part in diverted}}
+    assert {
+        customer: [(entry.id, part.origins[entry.path].steps) for entry in part.entries]
+        for customer, part in parts.items()
+    } == {
+        "ann": [("0", [("order_id:o", 1)]), ("3", [("order_id:o", 1)])],
+        "bob": [("1", [("order_id:k", 2)]), ("4", [("order_id:k", 2)])],
+        "eve": [("2", [("order_id:l", 2)]), ("5", [("order_id:l", 2)])],
+    }
+    assert {customer: part.forgotten for customer, part in parts.items()} == {
+        "ann": [(b"o", 0)],
+        "bob": [(b"k", 0)],
+        "eve": [(b"l", 0)],
+    }
+
+
+def test_a_parcel_of_two_origins_that_meets_a_mark_on_its_way_is_parted_between_two_persons() -> None:
+    """An order's trail moves to ann while the parcel that brought part of it turns out to be bob's."""
+    plan = plan_of(SHOP)
+    pipeline = MemoryPipeline(plan, RunConfig("a test's key", us("2026-06-01 00:00"), partitions=8))
+    tokens = Tokens("a test's key", plan.kinds)
+    owned = {"order_id": "O"}
+    held = (JOURNEYS, partition_of_person(person_of(tokens.token("order_id", "O")), 8))
+
+    def feed(name: str, when: str, identities: dict[str, str]) -> None:
+        event: dict[str, Any] = {"specversion": "1.0", "id": name, "source": "shop", "type": QUEUED}
+        event |= {"time": at(when).isoformat(), "identities": identities}
+        pipeline.feed("service", msgspec.json.encode(event))
+
+    def work_elsewhere() -> None:
+        while others := [queue for queue in pipeline.waiting() if queue != held]:
+            for queue in others:
+                pipeline.step(queue, 999)
+
+    feed("1", "2026-03-01 10:00", {"parcel_id": "P", **owned})
+    pipeline.drain()
+    feed("2", "2026-03-01 11:00", {"parcel_id": "P"})
+    pipeline.drain()
+    feed("3", "2026-03-01 12:00", {"customer_id": "ann", **owned})
+    work_elsewhere()
+    feed("4", "2026-03-01 05:00", {"customer_id": "bob", "parcel_id": "P"})
+    work_elsewhere()
+    pipeline.drain()
+    states = [msgspec.json.decode(value) for value in pipeline.published.states.values()]
+    sizes = {state["person_id"]: state["touchpoints"] for state in states if state["kind"] == "person"}
+    persons = [person_of(tokens.token("customer_id", customer)) for customer in ("ann", "bob")]
+    assert [sizes[person] for person in persons] == [2, 2]
+    assert sum(sizes.values()) == 4
+
+
+def test_of_two_contents_that_meet_the_losers_finding_is_withdrawn_whichever_comes_by_the_move() -> None:
+    for moved, stayed in (("a", "b"), ("b", "a")):
+        story = Story()
+        order, ann = order_of(story), story.token("customer_id", "ann")
+        for version, way in ((moved, [(order, 0)]), (stayed, [(ann, 0)])):
+            key = {"a": "7", "b": "8"}[version]
+            story.happens(
+                "2026-03-01 09:00",
+                PLACED,
+                name="p",
+                order=key,
+                version=version,
+                path=way,
+                due="2026-03-05 09:00",
+            )
+        story.until("2026-03-09 00:00")
+        assert len(story.all("delivery")) == 2
+        story.releases(order, 1, ann)
+        story.batch()
+        story.receives(onward(story.carried[0], (ann, 0)), "ann")
+        story.batch().quiet()
+        assert {found.journey_key: found.status for found in story.all("delivery")} == {
+            "7": "broken",
+            "8": "withdrawn",
+        }
+        assert {key: state.status for key, state in story.journeys().items()} == {
+            "7": "open",
+            "8": "withdrawn",
+        }
+
+
+def clash_and_move(kind: str, *, with_another: bool) -> Story:
+    """A touchpoint of order 8 is displaced by a smaller content of order 7, and all of it moves at once."""
+    story = Story()
+    order, ann = order_of(story), story.token("customer_id", "ann")
+    way: list[Step] = [(order, 0)]
+    if with_another:
+        story.happens("2026-03-01 08:00", ANSWERED, order="8", path=way)
+    data = {"due": "2026-03-05 09:00"}
+    story.happens("2026-03-01 09:00", kind, name="p", order="8", version="b", path=way, **data)
+    story.until("2026-03-09 00:00").quiet()
+    story.happens("2026-03-01 09:00", kind, name="p", order="7", version="a", path=way, **data)
+    story.releases(order, 1, ann)
+    story.batch()
+    for carry in story.carried:
+        story.receives(onward(carry, (ann, 0)), "ann")
+    return story.batch().quiet()
+
+
+def test_what_a_smaller_content_displaced_is_withdrawn_though_its_person_gives_up_all_in_the_batch() -> None:
+    story = clash_and_move(PLACED, with_another=True)
+    assert {found.journey_key: found.status for found in story.all("delivery")} == {
+        "7": "broken",
+        "8": "withdrawn",
+    }
+
+
+def test_a_journey_that_a_clash_emptied_is_withdrawn_though_its_person_gives_up_all_in_the_batch() -> None:
+    story = clash_and_move(ANSWERED, with_another=False)
+    assert {key: state.status for key, state in story.journeys().items()} == {"7": "open", "8": "withdrawn"}

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import copy
 
-from journey_world import APPROVED, CALLED_OFF, DELIVERED, PLACED, SHOP, Story, at
+import pytest
+from journey_world import APPROVED, CALLED_OFF, DELIVERED, PLACED, SHOP, Story, at, plan_of, us
+
+from pipeline.core.cutting import digest_of
+from pipeline.core.journey import finding_id
+from pipeline.core.messages import Entry
+from pipeline.core.promises import Making, deadline
+from schemas.finding import PromiseStatus
 
 
 def test_a_promise_is_published_when_it_is_made_and_names_who_owes_it() -> None:
@@ -206,3 +213,35 @@ def test_the_journeys_end_settles_no_promise() -> None:
     story.happens("2026-03-01 09:00", PLACED, due="2026-03-05 09:00")
     story.happens("2026-03-02 09:00", "survey.review.answered")
     assert story.until("2026-03-06 00:00").last("delivery").status == "broken"
+
+
+def test_a_promise_that_was_due_before_it_was_made_breaks_when_time_passes_its_due_time() -> None:
+    for late in (False, True):
+        story = Story()
+        if late:
+            story.until("2026-02-25 00:00")
+        story.happens("2026-03-01 09:00", PLACED, due="2026-02-20 09:00")
+        story.until("2026-02-15 00:00").until("2026-02-25 00:00").quiet()
+        assert story.last("delivery").status == "broken"
+
+
+def test_a_promise_that_was_due_before_1970_is_broken_from_the_beginning() -> None:
+    story = Story()
+    story.happens("2026-03-01 09:00", PLACED, due="1960-01-01 00:00")
+    assert story.batch().last("delivery").status == "broken"
+
+
+@pytest.mark.parametrize("status", ["made", "at_risk"])
+def test_no_deadline_lies_before_time_begins(status: PromiseStatus) -> None:
+    entry = Entry(us("2026-03-01 09:00"), "", "shop", "p", PLACED, b"", {}, 0, ())
+    assert deadline(Making(entry, us("1960-01-01 00:00"), entry.time, status=status)) == 0
+
+
+def test_findings_of_two_touchpoints_are_two_whatever_is_in_their_names() -> None:
+    ids = {
+        finding_id(rule, "j", Entry(0, "", source, name, PLACED, b"", {}, 0, ()))
+        for rule in plan_of(SHOP).journeys[0].promises[:1]
+        for source, name in (("a\0b", "c"), ("a", "b\0c"), ("a", "\0bc"), ("a\0", "bc"))
+    }
+    assert len(ids) == 4
+    assert digest_of("a\0b", "c") != digest_of("a", "b\0c")
