@@ -368,27 +368,6 @@ def test_any_order_over_any_partitions_ends_in_the_same_findings_journeys_and_pe
     assert contents(flow(shuffled, random, 3), contested) == contents(expected, contested)
 
 
-@settings(max_examples=60, deadline=None)
-@given(events(), st.data(), st.randoms(use_true_random=False))
-def test_any_order_ends_in_the_same_also_when_ids_have_two_contents(
-    drawn: list[dict[str, Any]], data: st.DataObject, random: Random
-) -> None:
-    """A clash and a move of the same person may fall into one batch, or the two contents may meet by a move."""
-    others = [
-        {
-            **event,
-            "type": data.draw(st.sampled_from(KINDS)),
-            "time": moment(START + data.draw(st.integers(0, 40)) * DAY // 2).isoformat(),
-        }
-        for event in data.draw(st.lists(st.sampled_from(drawn), max_size=3))
-    ]
-    everything = [*drawn, *others]
-    expected = flow(everything, Random(0), 1)
-    random.shuffle(everything)
-    # not the state of a journey: another content may take it from a person while another's stays in it
-    assert contents(flow(everything, random, 3), {"7", "8"}) == contents(expected, {"7", "8"})
-
-
 @settings(max_examples=120, deadline=None)
 @given(events(), st.randoms(use_true_random=False))
 def test_overrides_name_the_person_that_holds_what_was_published_under_another(
