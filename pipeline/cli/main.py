@@ -50,7 +50,7 @@ def run() -> None:
         logging.NullHandler()
     )  # what libraries log is in the errors; a worker logs properly
     try:
-        app(standalone_mode=True)
+        app(prog_name="throughline", standalone_mode=True)
     except EngineError as error:
         complain(str(error))
         sys.exit(2)
