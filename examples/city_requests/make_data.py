@@ -8,10 +8,10 @@ purpose.
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
 import random
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -124,4 +124,6 @@ def _write_surveys(path: Path, requests: list[Request]) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Invents the tables of a city that does not exist.")
+    parser.add_argument("folder", type=Path, help="where to write them; made if it is not there")
+    write(parser.parse_args().folder)
