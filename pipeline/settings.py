@@ -99,7 +99,10 @@ class Settings(BaseSettings):
         description="How far behind the newest event of its source a touchpoint may come.",
     )
     forward_levels: int = Field(
-        default=2, ge=1, le=8, description="Longest chain of references: parcel → order → customer is two."
+        default=2,
+        ge=1,
+        le=8,
+        description="How often a touchpoint is forwarded at most: parcel → ticket → order is twice.",
     )
     trail_entries: int = Field(
         default=4096,

@@ -6,6 +6,8 @@ claimants by (time, source, id), so the order in which claims come does not matt
 its changes of owner.
 
 What always holds:
+- The claims of a batch are heard first: the order of arrival decides nothing, and what came before its claim
+  then need not be called back.
 - A claim counts only if its owner's kind is stronger than the reference's own, so a chain of references ends.
 - Whatever was sent on under an older version is followed by a `Release` or a `Depart`, in the order of its
   channel.
@@ -59,7 +61,7 @@ class IdentifierKind(Protocol):
 class IdentityConfig:
     """`sources` are the channels of all ingest partitions, each `topic/partition`.
 
-    `levels` is the longest chain of references (parcel → order → customer is 2); of `hot_references` the
+    `levels` is how often something may be forwarded (parcel → ticket → order is 2); of `hot_references` the
     state is kept unpacked, about 1 KB each.
     """
 
@@ -166,13 +168,19 @@ class Identity:
         config = self._config
         self._identity = FrameWriter(outbox, config.identity_topic, config.partitions)
         self._journeys = FrameWriter(outbox, config.journeys_topic, config.partitions)
-        decode, route = _FRAMES.decode, self._route
+        others: list[_Message] = []
         for record in records:
-            for message in decode(record):
-                if type(message) is _Route:
-                    route(message)
+            for message in _FRAMES.decode(record):
+                if type(message) is Claim:
+                    self._claim(message)
                 else:
-                    self._other(message)
+                    others.append(message)
+        route = self._route
+        for message in others:
+            if type(message) is _Route:
+                route(message)
+            else:
+                self._other(message)
         self._marks.send(self._identity, self._journeys)
         self._identity.flush()
         self._journeys.flush()
@@ -188,9 +196,7 @@ class Identity:
         return False
 
     def _other(self, message: _Message) -> None:
-        if isinstance(message, Claim):
-            self._claim(message)
-        elif isinstance(message, IdentityMark):
+        if isinstance(message, IdentityMark):
             self._marks.hear(message)
         elif isinstance(message, _Carry):
             self._carry(message)
@@ -289,7 +295,13 @@ class Identity:
             self._forward(Depart(before, to, reference.version, via))
 
     def _forward(self, message: _Route | _Carry | Depart) -> None:
-        self._identity.add(partition_of_token(message.to, self._config.partitions), message)
+        """To the partition that knows whose `message.to` is. Of a personal identifier every partition does."""
+        if kind_of(message.to) not in self._personal:
+            self._identity.add(partition_of_token(message.to, self._config.partitions), message)
+        elif type(message) is _Route:
+            self._route(message)
+        else:
+            self._other(message)
 
     def _tell(self, message: _Arrive | _Receive | Release) -> None:
         self._journeys.add(partition_of_person(message.person, self._config.partitions), message)

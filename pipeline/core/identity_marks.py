@@ -20,8 +20,8 @@ class IdentityMarks:
 
     Level 0 is the minimum over `sources`, the channels of the ingest partitions: everything before it that
     came straight from ingest has been sent on. Level n is the minimum of all identity partitions' level
-    n-1: everything before it that had been forwarded n times at most has been sent on. `levels` is the
-    longest chain of references; the level of that number is what the journeys may rely on.
+    n-1: everything before it that had been forwarded n times at most has been sent on. Nothing is forwarded
+    more than `levels` times, so the level of that number is what the journeys may rely on.
     """
 
     def __init__(

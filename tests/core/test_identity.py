@@ -85,7 +85,23 @@ def test_a_claim_calls_back_what_went_to_the_references_own_person_and_leads_the
     event = route("e", order="1")
     partition.hear(event)
     assert partition.hear(claim(ORDER, ANNA)) == [Release(person_of(ORDER), ORDER, 1, ANNA)]
-    assert partition.hear(event) == [Route(ANNA, [(ORDER, 1)], event.touchpoint)]
+    assert partition.hear(event) == [Arrive(person_of(ANNA), [(ORDER, 1), (ANNA, 0)], event.touchpoint)]
+
+
+def test_what_a_reference_owns_is_resolved_in_that_references_partition() -> None:
+    partition = Partition()
+    event = route("e", parcel="1")
+    partition.hear(event)
+    assert partition.hear(claim(PARCEL, ORDER)) == [Release(person_of(PARCEL), PARCEL, 1, ORDER)]
+    assert partition.hear(event) == [Route(ORDER, [(PARCEL, 1)], event.touchpoint)]
+    assert partition.hear(claim(PARCEL, OTHER_ORDER, time=4)) == [Depart(ORDER, PARCEL, 2, OTHER_ORDER)]
+
+
+def test_the_claims_of_a_batch_come_first_so_that_what_came_before_them_need_not_move() -> None:
+    partition = Partition()
+    event = route("e", order="1")
+    arrived = Arrive(person_of(ANNA), [(ORDER, 1), (ANNA, 0)], event.touchpoint)
+    assert partition.hear(event, claim(ORDER, ANNA)) == [arrived]
 
 
 def test_a_claim_before_anything_passed_has_nothing_to_call_back() -> None:
@@ -93,13 +109,13 @@ def test_a_claim_before_anything_passed_has_nothing_to_call_back() -> None:
     assert partition.hear(claim(ORDER, ANNA)) == []
     assert partition.hear(claim(ORDER, BERT, time=4)) == []
     event = route("e", order="1")
-    assert partition.hear(event) == [Route(BERT, [(ORDER, 2)], event.touchpoint)]
+    assert partition.hear(event) == [Arrive(person_of(BERT), [(ORDER, 2), (BERT, 0)], event.touchpoint)]
 
 
 def test_a_lesser_claim_of_another_owner_calls_back_what_went_to_the_first() -> None:
     partition = Partition()
     partition.hear(claim(ORDER, ANNA), route("e", order="1"))
-    assert partition.hear(claim(ORDER, BERT, time=4)) == [Depart(ANNA, ORDER, 2, BERT)]
+    assert partition.hear(claim(ORDER, BERT, time=4)) == [Release(person_of(ANNA), ORDER, 2, BERT)]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +125,7 @@ def test_the_least_claim_by_time_source_and_id_owns(time: int, identifier: str, 
     partition = Partition()
     partition.hear(claim(ORDER, ANNA), claim(ORDER, BERT, time, identifier))
     (sent,) = partition.hear(route("x", order="1"))
-    assert sent.to == owner
+    assert sent.person == person_of(owner)
 
 
 def test_a_lesser_claim_of_the_owner_changes_nothing_but_its_claim() -> None:
@@ -158,10 +174,12 @@ def test_a_parcel_goes_the_way_of_its_touchpoints_with_a_step_added_and_all_else
     to_order = Parcel([Origin([(PARCEL, 1), (ORDER, 0)], "born", 0)], *_rest(moved))
     assert partition.hear(Carry(ORDER, moved)) == [Receive(person_of(ORDER), to_order)]
     assert partition.hear(claim(ORDER, ANNA)) == [Release(person_of(ORDER), ORDER, 1, ANNA)]
-    to_anna = Parcel([Origin([(PARCEL, 1), (ORDER, 1)], "born", 0)], *_rest(moved))
-    assert partition.hear(Carry(ORDER, moved)) == [Carry(ANNA, to_anna)]
     at_anna = Parcel([Origin([(PARCEL, 1), (ORDER, 1), (ANNA, 0)], "born", 0)], *_rest(moved))
-    assert partition.hear(Carry(ANNA, to_anna)) == [Receive(person_of(ANNA), at_anna)]
+    assert partition.hear(Carry(ORDER, moved)) == [Receive(person_of(ANNA), at_anna)]
+    from_parcel = Parcel([Origin([(ANNA, 0), (PARCEL, 1)], "born", 0)], *_rest(parcel((ANNA, 0))))
+    assert partition.hear(claim(PARCEL, ORDER), Carry(PARCEL, parcel((ANNA, 0)))) == [
+        Carry(ORDER, from_parcel)
+    ]
 
 
 def _rest(moved: Parcel) -> list[Any]:
@@ -178,15 +196,17 @@ def test_a_departure_becomes_a_release_at_a_person_and_goes_on_along_an_owned_re
         Release(person_of(ORDER), PARCEL, 2, OTHER_ORDER)
     ]
     partition.hear(claim(ORDER, ANNA))
-    assert partition.hear(Depart(ORDER, PARCEL, 3, OTHER_ORDER)) == [Depart(ANNA, PARCEL, 3, OTHER_ORDER)]
+    assert partition.hear(Depart(ORDER, PARCEL, 3, OTHER_ORDER)) == [
+        Release(person_of(ANNA), PARCEL, 3, OTHER_ORDER)
+    ]
 
 
 def test_a_parcel_of_an_older_step_is_followed_by_its_departure_and_one_of_the_newest_is_not() -> None:
     partition = Partition()
     assert partition.hear(claim(ORDER, ANNA), Depart(ORDER, PARCEL, 2, OTHER_ORDER)) == []
-    carry, depart = partition.hear(Carry(ORDER, parcel((PARCEL, 1))))
-    assert isinstance(carry, Carry)
-    assert depart == Depart(ANNA, PARCEL, 2, OTHER_ORDER)
+    carried, release = partition.hear(Carry(ORDER, parcel((PARCEL, 1))))
+    assert isinstance(carried, Receive)
+    assert release == Release(person_of(ANNA), PARCEL, 2, OTHER_ORDER)
     assert len(partition.hear(Carry(ORDER, parcel((PARCEL, 2))))) == 1
 
 
@@ -200,10 +220,11 @@ def test_departures_that_are_remembered_are_bounded_and_the_oldest_go() -> None:
 
 def test_what_a_reference_knows_is_known_after_a_restart() -> None:
     partition = Partition()
-    partition.hear(route("e", order="1"), claim(ORDER, ANNA), Depart(ORDER, PARCEL, 2, OTHER_ORDER))
+    partition.hear(route("e", order="1"), claim(ORDER, ANNA))
+    partition.hear(Depart(ORDER, PARCEL, 2, OTHER_ORDER))
     again = Partition(store=partition.store)
     assert len(again.hear(Carry(ORDER, parcel((PARCEL, 1))))) == 2
-    assert again.hear(claim(ORDER, BERT, time=1)) == [Depart(ANNA, ORDER, 2, BERT)]
+    assert again.hear(claim(ORDER, BERT, time=1)) == [Release(person_of(ANNA), ORDER, 2, BERT)]
 
 
 def test_references_that_are_no_longer_hot_are_read_again() -> None:
@@ -214,7 +235,7 @@ def test_references_that_are_no_longer_hot_are_read_again() -> None:
     partition.hear(*(claim(order, ANNA) for order in orders), *(claim(order, BERT, 1) for order in orders))
     for number in range(20):
         (sent,) = partition.hear(route("e", order=str(number)))
-        assert (sent.to, sent.path[0][1]) == (BERT, 2)
+        assert (sent.person, sent.path[0][1]) == (person_of(BERT), 2)
 
 
 def test_nothing_is_written_for_touchpoints_that_change_nothing() -> None:
