@@ -176,7 +176,8 @@ class Findings:
             making.finding_id, making.status = name, "withdrawn"
             finding = _promise_finding(person, journey, rule, making)
         else:
-            visit = Visit(entry, finding_id=name, status="withdrawn")
+            visit = Visit(entry)
+            visit.finding_id, visit.status = name, "withdrawn"
             finding = _stall_finding(person, journey, rule, visit, rule.limit or 0)
         self._publish(finding, revision)
 

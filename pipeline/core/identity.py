@@ -32,13 +32,18 @@ from pipeline.core.messages import (
     Depart,
     IdentityMark,
     Micros,
-    Origin,
+    PassingArrive,
+    PassingCarry,
+    PassingMessage,
+    PassingReceive,
+    PassingRoute,
     Release,
     Step,
     Token,
 )
 from pipeline.core.ports import Outbox, Record, Store
 from pipeline.core.recent import Recent
+from pipeline.core.stored import Reference
 from pipeline.core.tokens import kind_of, partition_of_person, partition_of_token, person_of
 
 CLAIMANTS = 4
@@ -82,57 +87,7 @@ def ranks(kinds: Mapping[str, IdentifierKind]) -> dict[str, int]:
     return {name: rank for rank, name in enumerate(weakest_first)}
 
 
-# The touchpoint of a route and the entries of a parcel pass through here unread: decoding and encoding them
-# would cost more than everything else that this stage does.
-class _Route(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
-    to: Token
-    path: list[Step]
-    touchpoint: msgspec.Raw
-
-
-class _Arrive(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
-    person: str
-    path: list[Step]
-    touchpoint: msgspec.Raw
-
-
-class _Parcel(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    origins: list[Origin]
-    entries: msgspec.Raw
-    clock: int
-    forgotten: msgspec.Raw
-
-
-class _Carry(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
-    to: Token
-    parcel: _Parcel
-
-
-class _Receive(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
-    person: str
-    parcel: _Parcel
-
-
-_Message = _Route | Claim | _Carry | Depart | IdentityMark
-_FRAMES: Frames[_Message] = Frames(_Message)
-
-
-class Reference(msgspec.Struct, array_like=True):
-    """What is known of a reference.
-
-    `claims` are (time, source, id, owner), the least first, one for each owner. `passed`: something was
-    sent on through it, so that a change of owner has something to call back. `departed` are the identifiers
-    that left by way of it: identifier → (version, via).
-    """
-
-    version: int = 0
-    passed: bool = False
-    claims: list[tuple[Micros, str, str, Token]] = []
-    departed: dict[Token, tuple[int, Token]] = {}
-
-    @property
-    def owner(self) -> Token | None:
-        return self.claims[0][3] if self.claims else None
+_FRAMES: Frames[PassingMessage] = Frames(PassingMessage)
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -168,7 +123,7 @@ class Identity:
         config = self._config
         self._identity = FrameWriter(outbox, config.identity_topic, config.partitions)
         self._journeys = FrameWriter(outbox, config.journeys_topic, config.partitions)
-        others: list[_Message] = []
+        others: list[PassingMessage] = []
         for record in records:
             for message in _FRAMES.decode(record):
                 if type(message) is Claim:
@@ -177,7 +132,7 @@ class Identity:
                     others.append(message)
         route = self._route
         for message in others:
-            if type(message) is _Route:
+            if type(message) is PassingRoute:
                 route(message)
             else:
                 self._other(message)
@@ -195,29 +150,29 @@ class Identity:
         """Nothing is ever put off here."""
         return False
 
-    def _other(self, message: _Message) -> None:
+    def _other(self, message: PassingMessage) -> None:
         if isinstance(message, IdentityMark):
             self._marks.hear(message)
-        elif isinstance(message, _Carry):
+        elif isinstance(message, PassingCarry):
             self._carry(message)
         elif isinstance(message, Depart):
             self._depart(message)
 
-    def _route(self, message: _Route) -> None:
+    def _route(self, message: PassingRoute) -> None:
         to, path = message.to, message.path
         if kind_of(to) in self._personal:
-            self._tell(_Arrive(person_of(to), [*path, (to, 0)], message.touchpoint))
+            self._tell(PassingArrive(person_of(to), [*path, (to, 0)], message.touchpoint))
             return
         reference = self._pass(to)
         path = [*path, (to, reference.version)]
         if reference.claims:
-            self._forward(_Route(reference.claims[0][3], path, message.touchpoint))
+            self._forward(PassingRoute(reference.claims[0][3], path, message.touchpoint))
         else:
-            self._tell(_Arrive(person_of(to), path, message.touchpoint))
+            self._tell(PassingArrive(person_of(to), path, message.touchpoint))
         if reference.departed:
             self._chase(to, reference, path)
 
-    def _carry(self, message: _Carry) -> None:
+    def _carry(self, message: PassingCarry) -> None:
         to, parcel = message.to, message.parcel
         reference = None if kind_of(to) in self._personal else self._pass(to)
         step = (to, reference.version if reference else 0)
@@ -225,9 +180,9 @@ class Identity:
         parcel = msgspec.structs.replace(parcel, origins=origins)
         owner = reference.owner if reference else None
         if owner is None:
-            self._tell(_Receive(person_of(to), parcel))
+            self._tell(PassingReceive(person_of(to), parcel))
         else:
-            self._forward(_Carry(owner, parcel))
+            self._forward(PassingCarry(owner, parcel))
         if reference and reference.departed:
             self._chase(to, reference, [step for origin in origins for step in origin.steps])
 
@@ -294,16 +249,16 @@ class Identity:
         else:
             self._forward(Depart(before, to, reference.version, via))
 
-    def _forward(self, message: _Route | _Carry | Depart) -> None:
+    def _forward(self, message: PassingRoute | PassingCarry | Depart) -> None:
         """To the partition that knows whose `message.to` is. Of a personal identifier every partition does."""
         if kind_of(message.to) not in self._personal:
             self._identity.add(partition_of_token(message.to, self._config.partitions), message)
-        elif type(message) is _Route:
+        elif type(message) is PassingRoute:
             self._route(message)
         else:
             self._other(message)
 
-    def _tell(self, message: _Arrive | _Receive | Release) -> None:
+    def _tell(self, message: PassingArrive | PassingReceive | Release) -> None:
         self._journeys.add(partition_of_person(message.person, self._config.partitions), message)
 
     def _pass(self, token: Token) -> Reference:

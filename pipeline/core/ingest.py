@@ -27,6 +27,7 @@ from pipeline.core.instants import MINUTE, checked, parse_instant
 from pipeline.core.messages import Claim, IdentityMark, Micros, Route, Token
 from pipeline.core.ports import Headers, Outbox, Record, Store
 from pipeline.core.recent import Recent
+from pipeline.core.stored import IngestState
 from pipeline.core.tokens import Tokens, partition_of_token
 from pipeline.core.touchpoints import Plan, Read, Reader
 from schemas.dead_letter import ErrorCode
@@ -58,20 +59,7 @@ class IngestConfig:
     claims_remembered: int = 50_000
 
 
-class _State(msgspec.Struct, array_like=True):
-    """`mark`: the time reached. `sent`: what was last said of it, at `sent_at` in record time
-    (milliseconds).
-    """
-
-    newest: Micros = 0
-    mark: Micros | None = None
-    sent: Micros | None = None
-    sent_at: int | None = None
-    seen: int = 0
-    refused: list[tuple[int, str]] = []
-
-
-_unpack_state = msgspec.msgpack.Decoder(_State).decode
+_unpack_state = msgspec.msgpack.Decoder(IngestState).decode
 
 
 class Ingest:
@@ -91,7 +79,7 @@ class Ingest:
         self._reader = Reader(plan, tokens, config.max_touchpoint_bytes)
         self._claimed: Recent[tuple[Token, Token], tuple[Micros, str, str]] = Recent(config.claims_remembered)
         stored = store.get(_STATE)
-        self._state = _unpack_state(stored) if stored else _State()
+        self._state = _unpack_state(stored) if stored else IngestState()
         self._limit = DeadLetterLimit(self._channel, config.dead_letter_window, config.dead_letter_max_share)
         self._limit.restore(self._state.seen, self._state.refused)
 

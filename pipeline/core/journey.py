@@ -12,18 +12,15 @@ from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
-
 from pipeline.core.messages import Entry, Micros
-from pipeline.core.plan import Act, JourneyRules, PromiseRule, StageRule, applies
+from pipeline.core.plan import CANCEL, ENTER, LEAVE, MAKE, MEET, JourneyRules, PromiseRule, StageRule, applies
 from pipeline.core.promises import NEVER, PromiseFold, judge, make
 from pipeline.core.stalls import StageFold, Visit
+from pipeline.core.stored import Base, Order
 
-_MAKE, _MEET, _CANCEL, _LEAVE, _ENTER, _END = map(int, Act)
 KEPT_MAKINGS = 64
 """Unsettled promises of one rule that a base keeps; a journey may go on for ever without meeting any."""
 
-Order = tuple[Micros, str, str, str]
 EntryKey = tuple[str, str]
 Names = tuple[str, ...]
 Moves = tuple[Names, Names]
@@ -47,7 +44,8 @@ def finding_id(rule: PromiseRule | StageRule, journey: str, opening: Entry) -> s
     """The name of a finding: 32 hex digits from the rule, the journey and the touchpoint that opened it."""
     # a source and an id may hold any character, so that only a length tells where one ends
     source = opening.source
-    text = f"{rule.kind}\0{rule.name}\0{journey}\0{len(source)}\0{source}{opening.id}"
+    kind = "promise" if isinstance(rule, PromiseRule) else "stall"
+    text = f"{kind}\0{rule.name}\0{journey}\0{len(source)}\0{source}{opening.id}"
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -62,42 +60,41 @@ def key_text(value: Any) -> str | None:
     return str(value) if isinstance(value, int | float) else None
 
 
-class Base(msgspec.Struct, array_like=True):
-    """What is left of a journey's cut entries. Rules are by name, so that a changed map finds them again.
-
-    `promises`: name → (makings that were not settled, met, cancelled); `stages`: name → (entry inside, is
-    over).
-    """
-
-    journey_type: str
-    key: str
-    touchpoints: int
-    opened_at: Micros
-    last_at: Micros
-    ended_at: Micros | None
-    promises: dict[str, tuple[list[Entry], Entry | None, Entry | None]]
-    stages: dict[str, tuple[Entry | None, bool]]
-
-
-class Journey(msgspec.Struct, gc=False, eq=False):
+class Journey:
     """One journey of a person. `promises` and `stages` are in the order of its rules, None until one is used.
 
     `where` names the stages that it is in. `has_news`: something has happened that a conclusion may hang on;
     `next_deadline` is the instant at which time alone may change one, or an earlier one.
     """
 
-    rules: JourneyRules
-    key: str
-    id: str
-    promises: list[PromiseFold | None]
-    stages: list[StageFold | None]
-    entries: list[Entry] = []
-    base: Base | None = None
-    ended_at: Micros | None = None
-    where: Names = ()
-    is_stale: bool = False
-    has_news: bool = True
-    next_deadline: Micros = NEVER
+    __slots__ = (
+        "base",
+        "ended_at",
+        "entries",
+        "has_news",
+        "id",
+        "is_stale",
+        "key",
+        "next_deadline",
+        "promises",
+        "rules",
+        "stages",
+        "where",
+    )
+
+    def __init__(self, rules: JourneyRules, key: str, name: str, base: Base | None = None) -> None:
+        self.rules = rules
+        self.key = key
+        self.id = name
+        self.promises: list[PromiseFold | None] = [None] * len(rules.promises)
+        self.stages: list[StageFold | None] = [None] * len(rules.stages)
+        self.entries: list[Entry] = []
+        self.base = base
+        self.ended_at: Micros | None = None
+        self.where: Names = ()
+        self.is_stale = False
+        self.has_news = True
+        self.next_deadline = NEVER
 
     def is_empty(self) -> bool:
         """Nothing belongs to it any more."""
@@ -151,7 +148,8 @@ class Journey(msgspec.Struct, gc=False, eq=False):
         count = bisect_right(self.entries, place, key=order)
         cut = self.entries[:count]
         del self.entries[:count]
-        before = Journey(self.rules, self.key, self.id, [], [], cut, self.base)
+        before = Journey(self.rules, self.key, self.id, self.base)
+        before.entries = cut
         before.refold()
         self.base, lost = before.to_base()
         for fold in self.promises:
@@ -232,7 +230,7 @@ class Journey(msgspec.Struct, gc=False, eq=False):
         for index, rule in enumerate(self.rules.stages):
             if rule.name in base.stages:
                 entry, is_over = base.stages[rule.name]
-                self.stages[index] = StageFold(Visit(entry) if entry else None, (), is_over)
+                self.stages[index] = StageFold(Visit(entry) if entry else None, is_over)
 
     def _locate(self) -> None:
         """Say where the journey is, in the order of its rules."""
@@ -251,11 +249,11 @@ class Journey(msgspec.Struct, gc=False, eq=False):
         for act, index, alternatives in actions:
             if alternatives is not None and not applies(alternatives, entry.fields):
                 continue
-            if act <= _CANCEL:
+            if act <= CANCEL:
                 self._promise(act, index, entry)
-            elif act == _LEAVE:
+            elif act == LEAVE:
                 left += self._leave(index, entry)
-            elif act == _ENTER:
+            elif act == ENTER:
                 entered += self._enter(index, entry)
             elif self.ended_at is None:
                 self.ended_at = entry.time
@@ -268,11 +266,11 @@ class Journey(msgspec.Struct, gc=False, eq=False):
         fold = self.promises[index]
         if fold is None:
             fold = self.promises[index] = PromiseFold([])
-        if act == _MAKE:
+        if act == MAKE:
             making = make(self.rules.promises[index], entry)
             if making is not None:
                 fold.makings.append(making)
-        elif act == _MEET:
+        elif act == MEET:
             if fold.met is None:
                 fold.met = entry
                 # meeting wins over a cancellation at the same instant, which may have settled some already
@@ -296,9 +294,7 @@ class Journey(msgspec.Struct, gc=False, eq=False):
 
 def open_journey(rules: JourneyRules, key: str, base: Base | None = None) -> Journey:
     """A journey without entries; one with a base has to be refolded before it is used."""
-    promises: list[PromiseFold | None] = [None] * len(rules.promises)
-    stages: list[StageFold | None] = [None] * len(rules.stages)
-    return Journey(rules, key, journey_id(rules.name, key), promises, stages, [], base)
+    return Journey(rules, key, journey_id(rules.name, key), base)
 
 
 def keys_of(fields: Mapping[str, Any], journeys: tuple[JourneyRules, ...]) -> list[tuple[JourneyRules, str]]:

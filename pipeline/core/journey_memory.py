@@ -19,6 +19,7 @@ from pipeline.core.persons import Persons
 from pipeline.core.plan import Plan, plan_from
 from pipeline.core.ports import Store
 from pipeline.core.promises import NEVER
+from pipeline.core.stored import Meta
 from pipeline.core.watermark import Watermark
 
 STATE_LAG = 16
@@ -30,19 +31,9 @@ _VOID_DEADLINES = 1000
 _META, _PLAN, _UNSTATED = b"m", b"j", b"u"
 
 
-class _Meta(msgspec.Struct, array_like=True):
-    clock: int
-    batch: int
-    watermark: Micros | None
-    marks: dict[str, Micros]
-    counts: dict[str, int]
-    counts_owed: int | None
-    """The batch since which the counts are others than those published."""
-
-
 _pack = msgspec.msgpack.Encoder().encode
 _unpack_ids = msgspec.msgpack.Decoder(list[str]).decode
-_unpack_meta = msgspec.msgpack.Decoder(_Meta).decode
+_unpack_meta = msgspec.msgpack.Decoder(Meta).decode
 
 
 class JourneyMemory:
@@ -56,7 +47,7 @@ class JourneyMemory:
         self.unstated = {person: batch for batch, persons in self._owed.items() for person in persons}
         self.persons = Persons(store, self._plans, self._generation, hot_persons, self.unstated)
         kept = store.get(_META)
-        self._kept = _unpack_meta(kept) if kept else _Meta(0, 0, None, {}, {}, None)
+        self._kept = _unpack_meta(kept) if kept else Meta(0, 0, None, {}, {}, None)
         self._clock = self._kept.clock
         self._batch = self._kept.batch
         self.counts = Counter(self._kept.counts)
@@ -171,7 +162,7 @@ class JourneyMemory:
             self._new = []
         self._batch += self.owes
         marks = {name: mark for name in self._channels if (mark := self.watermark.mark(name)) is not None}
-        meta = _Meta(
+        meta = Meta(
             self._clock, self._batch, self.watermark.time, marks, dict(self.counts), self._counts_owed
         )
         if meta != self._kept:

@@ -160,7 +160,7 @@ class JourneyStage:
         touchpoint, steps = message.touchpoint, message.path
         person = self._changed.get(message.person) or self._person(message.person)
         is_late = touchpoint.time < self._memory.time
-        arrival = Arrival(touchpoint, steps[0][0], is_late, [])
+        arrival = Arrival(touchpoint, steps[0][0], is_late)
         entry = Entry(
             touchpoint.time,
             touchpoint.sequence,

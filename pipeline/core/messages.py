@@ -162,3 +162,37 @@ class JourneyMark(msgspec.Struct, array_like=True, tag="m", frozen=True, gc=Fals
 
 
 JourneyMessage = Arrive | Receive | Release | JourneyMark
+
+
+# Identity passes the touchpoint of a route and the entries of a parcel on unread: decoding and encoding them would cost
+# more than everything else that it does. So these are the same messages with their inside left as it is.
+class PassingRoute(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
+    to: Token
+    path: list[Step]
+    touchpoint: msgspec.Raw
+
+
+class PassingArrive(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
+    person: str
+    path: list[Step]
+    touchpoint: msgspec.Raw
+
+
+class PassingParcel(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    origins: list[Origin]
+    entries: msgspec.Raw
+    clock: int
+    forgotten: msgspec.Raw
+
+
+class PassingCarry(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
+    to: Token
+    parcel: PassingParcel
+
+
+class PassingReceive(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
+    person: str
+    parcel: PassingParcel
+
+
+PassingMessage = PassingRoute | Claim | PassingCarry | Depart | IdentityMark

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
-import msgspec
-
 from pipeline.core.journey import (
     EntryKey,
     Journey,
-    Order,
     Passage,
     finding_id,
     keys_of,
@@ -24,6 +21,7 @@ from pipeline.core.journey import (
 from pipeline.core.messages import Entry, Micros, Step, Token, Touchpoint
 from pipeline.core.plan import JourneyRules, Plan, PromiseRule, StageRule
 from pipeline.core.promises import NEVER
+from pipeline.core.stored import Order
 from pipeline.core.trail import OriginKey, Segment, Trail
 
 MARKS = 1024
@@ -32,13 +30,16 @@ way.
 """
 
 
-class Arrival(msgspec.Struct, frozen=True, gc=False):
+class Arrival:
     """A touchpoint that has come by `identifier`, and the journeys that it belongs to."""
 
-    touchpoint: Touchpoint
-    identifier: Token
-    is_late: bool
-    journeys: list[Journey]
+    __slots__ = ("identifier", "is_late", "journeys", "touchpoint")
+
+    def __init__(self, touchpoint: Touchpoint, identifier: Token, is_late: bool) -> None:
+        self.touchpoint = touchpoint
+        self.identifier = identifier
+        self.is_late = is_late
+        self.journeys: list[Journey] = []
 
 
 class Suspect(NamedTuple):

@@ -14,40 +14,23 @@ from itertools import islice
 
 import msgspec
 
-from pipeline.core.journey import Base, Order, keys_of, open_journey
-from pipeline.core.messages import Micros, Origin, Token
+from pipeline.core.journey import keys_of, open_journey
+from pipeline.core.messages import Micros
 from pipeline.core.person import Person, new_person
 from pipeline.core.plan import Plan
 from pipeline.core.ports import Store
-from pipeline.core.trail import OriginKey, Run, Segment, Trail, origin_key
+from pipeline.core.stored import Base, Digests, Head, Run
+from pipeline.core.trail import OriginKey, Segment, Trail, origin_key
 
 VALUE_BYTES = 65_536
 _HEAD, _SEGMENT, _BASE, _FORGOTTEN = b"p", b"s", b"b", b"f"
 
 
-class _Head(msgspec.Struct, array_like=True, gc=False):
-    generation: int
-    segments: list[int]
-    next_number: int
-    marks: dict[Token, tuple[int, Token]]
-    cut: Order | None
-    removed: int
-    cut_first_at: Micros | None
-    bases: list[str]
-    has_forgotten: bool
-
-
-class _Digests(msgspec.Struct, array_like=True, gc=False):
-    origins: list[Origin]
-    digests: list[tuple[bytes, int]]
-    """Each with the index of its origin."""
-
-
 _pack = msgspec.msgpack.Encoder().encode
-_unpack_head = msgspec.msgpack.Decoder(_Head).decode
+_unpack_head = msgspec.msgpack.Decoder(Head).decode
 _unpack_run = msgspec.msgpack.Decoder(Run).decode
 _unpack_base = msgspec.msgpack.Decoder(Base).decode
-_unpack_digests = msgspec.msgpack.Decoder(_Digests).decode
+_unpack_digests = msgspec.msgpack.Decoder(Digests).decode
 
 
 class Persons:
@@ -66,7 +49,7 @@ class Persons:
         self._hot_limit = hot
         self._unstated = unstated
         self._hot: dict[str, Person] = {}
-        self._plain_head = _pack(_Head(generation, [], 0, {}, None, 0, None, [], has_forgotten=False))
+        self._plain_head = _pack(Head(generation, [], 0, {}, None, 0, None, [], has_forgotten=False))
 
     def get(self, person_id: str) -> Person:
         """The person, unpacked; a new one if nothing is kept of it."""
@@ -164,7 +147,7 @@ class Persons:
     def _save_forgotten(self, person: Person) -> None:
         table = Segment([], [])
         digests = [(digest, table.place_of(origin)) for digest, origin in person.forgotten.items()]
-        self._store.put(_FORGOTTEN + person.key, _pack(_Digests(table.origins, digests)))
+        self._store.put(_FORGOTTEN + person.key, _pack(Digests(table.origins, digests)))
         person.has_new_digests = False
 
     def _save_segments(self, person: Person) -> None:
@@ -196,7 +179,7 @@ class Persons:
         trail = person.trail
         if not trail.next_number and not person.is_limited:
             return self._plain_head
-        head = _Head(
+        head = Head(
             self._generation,
             [segment.number or 0 for segment in trail.segments[:-1]],
             trail.next_number,
@@ -263,7 +246,7 @@ def fold_anew(person: Person, plan: Plan, bases: list[Base]) -> None:
     person.dropped_bases |= {journey.id for journey in person.vanished if journey.base}
 
 
-def _parts(value: bytes) -> tuple[_Head, Run]:
+def _parts(value: bytes) -> tuple[Head, Run]:
     """A head is its next deadline (8 bytes), the length of its fixed part (4), that part, and the tail."""
     tail = 12 + int.from_bytes(value[8:12], "big")
     return _unpack_head(value[12:tail]), _unpack_run(value[tail:])

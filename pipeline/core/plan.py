@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import IntEnum
 from hashlib import blake2b
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.core.instants import parse_instant
 from pipeline.core.messages import Entry, Micros
@@ -27,15 +26,13 @@ Condition = tuple[str, tuple[tuple[bool, Any], ...]]
 """A field path and the values that satisfy it; each with whether it is a boolean: True == 1 in Python."""
 
 
-class Act(IntEnum):
-    """What a touchpoint can do in a journey, in the order in which one touchpoint does it."""
-
-    MAKE = 0
-    MEET = 1
-    CANCEL = 2
-    LEAVE = 3
-    ENTER = 4
-    END = 5
+# What a touchpoint can do in a journey, in the order in which one touchpoint does it.
+MAKE: Final = 0
+MEET: Final = 1
+CANCEL: Final = 2
+LEAVE: Final = 3
+ENTER: Final = 4
+END: Final = 5
 
 
 class Action(NamedTuple):
@@ -62,11 +59,10 @@ def _hold(conditions: tuple[Condition, ...], fields: Mapping[str, Any]) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PromiseRule:
     """A deadline promise; `due_field` or `within` says when it is due."""
 
-    kind: ClassVar[str] = "promise"
     name: str
     due_field: str | None
     within: Micros
@@ -82,11 +78,10 @@ class PromiseRule:
         return due if type(due) is int else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StageRule:
     """A stage; `limit` is the longest dwell that is no stall, None if the stage may last."""
 
-    kind: ClassVar[str] = "stall"
     name: str
     once: bool
     limit: Micros | None
@@ -94,7 +89,7 @@ class StageRule:
     severity: Severity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JourneyRules:
     """A journey type: its correlation key and, by touchpoint type, what happens in it."""
 
@@ -106,7 +101,7 @@ class JourneyRules:
     actions: Mapping[str, tuple[Action, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A compiled journey map. `source` is the map itself, as JSON."""
 
@@ -178,16 +173,16 @@ def _needed(
     yield from sorted((path, True) for of_type, path in due_fields if of_type == touchpoint_type)
 
 
-def _uses(journey: JourneyType) -> Iterator[tuple[Act, int, Sequence[Trigger]]]:
+def _uses(journey: JourneyType) -> Iterator[tuple[int, int, Sequence[Trigger]]]:
     """What the triggers of a journey type are for: (act, index of the promise or stage, triggers)."""
     for index, promise in enumerate(journey.promises.values()):
-        yield Act.MAKE, index, promise.made_by
-        yield Act.MEET, index, promise.met_by
-        yield Act.CANCEL, index, promise.cancelled_by
+        yield MAKE, index, promise.made_by
+        yield MEET, index, promise.met_by
+        yield CANCEL, index, promise.cancelled_by
     for index, stage in enumerate(journey.stages.values()):
-        yield Act.LEAVE, index, stage.leave
-        yield Act.ENTER, index, stage.enter
-    yield Act.END, 0, journey.end
+        yield LEAVE, index, stage.leave
+        yield ENTER, index, stage.enter
+    yield END, 0, journey.end
 
 
 def _journey(
@@ -197,7 +192,7 @@ def _journey(
     for act, position, triggers in _uses(journey):
         for trigger in triggers:
             of_type = found.setdefault(trigger.type, {})
-            of_type.setdefault((int(act), position), []).append(_conditions(trigger, due_fields))
+            of_type.setdefault((act, position), []).append(_conditions(trigger, due_fields))
     return JourneyRules(
         index=index,
         name=name,

@@ -7,39 +7,45 @@ of arrival does not matter, and a replay says what the live run said.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from pipeline.core.messages import Entry, Micros
 from pipeline.core.plan import PromiseRule
 from schemas.finding import PromiseStatus
 
-NEVER: Micros = 2**63 - 1
+NEVER: Final[Micros] = 2**63 - 1
 """A deadline that does not come."""
 
 
-class Making(msgspec.Struct, gc=False, eq=False):
+class Making:
     """One promise: the touchpoint that made it and when it falls due.
 
     `status` and `settled_by` are what was concluded last, None before that; `finding_id` is remembered once
     it is known.
     """
 
-    entry: Entry
-    due: Micros
-    at_risk_at: Micros
-    finding_id: str = ""
-    status: PromiseStatus | None = None
-    settled_by: Entry | None = None
+    __slots__ = ("at_risk_at", "due", "entry", "finding_id", "settled_by", "status")
+
+    def __init__(self, entry: Entry, due: Micros, at_risk_at: Micros) -> None:
+        self.entry = entry
+        self.due = due
+        self.at_risk_at = at_risk_at
+        self.finding_id = ""
+        self.status: PromiseStatus | None = None
+        self.settled_by: Entry | None = None
 
 
-class PromiseFold(msgspec.Struct, gc=False, eq=False):
+class PromiseFold:
     """A rule in a journey: its promises that may still change, and what settles them."""
 
-    makings: list[Making]
-    met: Entry | None = None
-    cancelled: Entry | None = None
+    __slots__ = ("cancelled", "makings", "met")
+
+    def __init__(
+        self, makings: list[Making], met: Entry | None = None, cancelled: Entry | None = None
+    ) -> None:
+        self.makings = makings
+        self.met = met
+        self.cancelled = cancelled
 
 
 class Verdict(NamedTuple):

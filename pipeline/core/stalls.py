@@ -7,35 +7,39 @@ stall begins when the dwell exceeds the limit; dwell runs from the entry and is 
 
 from __future__ import annotations
 
-import msgspec
-
 from pipeline.core.messages import Entry, Micros
 from pipeline.core.promises import NEVER
 from schemas.finding import StallStatus
 
 
-class Visit(msgspec.Struct, gc=False, eq=False):
+class Visit:
     """A stay in a stage, from the touchpoint that entered it to the one that left it, if any.
 
     `status` is what was concluded last, None before that and `withdrawn` while it is no stall; `finding_id`
     is remembered once it is known.
     """
 
-    entry: Entry
-    left: Entry | None = None
-    finding_id: str = ""
-    status: StallStatus | None = None
+    __slots__ = ("entry", "finding_id", "left", "status")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.left: Entry | None = None
+        self.finding_id = ""
+        self.status: StallStatus | None = None
 
 
-class StageFold(msgspec.Struct, gc=False, eq=False):
+class StageFold:
     """A stage in a journey: the visit under way, and the visits that ended since the last evaluation.
 
     `is_over`: a stage for one visit that has had its exit.
     """
 
-    inside: Visit | None = None
-    ended: tuple[Visit, ...] = ()
-    is_over: bool = False
+    __slots__ = ("ended", "inside", "is_over")
+
+    def __init__(self, inside: Visit | None = None, is_over: bool = False) -> None:
+        self.inside = inside
+        self.ended: tuple[Visit, ...] = ()
+        self.is_over = is_over
 
     def enter(self, entry: Entry) -> bool:
         """Whether the touchpoint begins a visit."""

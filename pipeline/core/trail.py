@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pipeline.core.journey import EntryKey, Order, order
+from pipeline.core.journey import EntryKey, order
 from pipeline.core.messages import Entry, Origin, Step, Token
+from pipeline.core.stored import Order
 
 SEGMENT = 16
 """Entries of a segment. A batch writes the whole tail, half a segment on average, for each person it
@@ -100,13 +101,6 @@ class Segment:
             origins = self._packed_origins = _pack(self.origins)
         count = b"\xdc" + len(packed).to_bytes(2, "big")
         return b"".join([b"\x92", origins, count, *packed])
-
-
-class Run(msgspec.Struct, array_like=True, gc=False):
-    """A segment as it is stored."""
-
-    origins: list[Origin]
-    entries: list[Entry]
 
 
 _pack = msgspec.msgpack.Encoder().encode

@@ -9,7 +9,7 @@ import pytest
 from journey_world import DELIVERED, PLACED, REVIEWED, SHIPPED, SHOP, plan_of, us
 from pydantic import ValidationError
 
-from pipeline.core.plan import Act, applies, plan_from
+from pipeline.core.plan import ENTER, LEAVE, MEET, applies, plan_from
 
 
 def shop(**promise: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_a_touchpoint_leaves_before_it_enters() -> None:
     changed = copy.deepcopy(SHOP)
     changed["journeys"]["order"]["stages"]["on_hold"]["enter"] = DELIVERED
     acts = [action.act for action in plan_of(changed).journeys[0].actions[DELIVERED]]
-    assert acts == [Act.MEET, Act.LEAVE, Act.ENTER]
+    assert acts == [MEET, LEAVE, ENTER]
 
 
 def test_alternatives_of_one_type_act_once_and_one_without_conditions_always() -> None:
@@ -79,7 +79,7 @@ def test_a_condition_on_a_due_time_compares_instants() -> None:
 
 def test_true_is_not_one_and_an_absent_field_equals_nothing() -> None:
     one = {"type": DELIVERED, "where": {"data.count": [1, "none"]}}
-    [action] = [a for a in plan_of(shop(met_by=[one])).journeys[0].actions[DELIVERED] if a.act == Act.MEET]
+    [action] = [a for a in plan_of(shop(met_by=[one])).journeys[0].actions[DELIVERED] if a.act == MEET]
     assert action.alternatives is not None
     assert applies(action.alternatives, {"data.count": 1})
     assert not applies(action.alternatives, {"data.count": True})

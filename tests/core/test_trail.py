@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.journey import order
 from pipeline.core.messages import Entry
-from pipeline.core.trail import SEGMENT, Run, Segment, Trail
+from pipeline.core.stored import Run
+from pipeline.core.trail import SEGMENT, Segment, Trail
 
 _unpack = msgspec.msgpack.Decoder(Run).decode
 

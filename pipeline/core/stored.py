@@ -1,0 +1,97 @@
+"""What the stages keep in their stores, as it is encoded: msgspec arrays.
+
+Only shapes; each is explained where it is used. Like those of `messages` and `outputs` they stand apart from the logic
+because msgspec makes these classes while Python runs, which a compiled module cannot wait for.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pipeline.core.messages import Entry, Micros, Origin, Token
+
+Order = tuple[Micros, str, str, str]
+"""A place in trail order: time, sequence, source, id."""
+
+
+class IngestState(msgspec.Struct, array_like=True):
+    """`mark`: the time reached. `sent`: what was last said of it, at `sent_at` in record time
+    (milliseconds).
+    """
+
+    newest: Micros = 0
+    mark: Micros | None = None
+    sent: Micros | None = None
+    sent_at: int | None = None
+    seen: int = 0
+    refused: list[tuple[int, str]] = []
+
+
+class Reference(msgspec.Struct, array_like=True):
+    """What is known of a reference.
+
+    `claims` are (time, source, id, owner), the least first, one for each owner. `passed`: something was
+    sent on through it, so that a change of owner has something to call back. `departed` are the identifiers
+    that left by way of it: identifier → (version, via).
+    """
+
+    version: int = 0
+    passed: bool = False
+    claims: list[tuple[Micros, str, str, Token]] = []
+    departed: dict[Token, tuple[int, Token]] = {}
+
+    @property
+    def owner(self) -> Token | None:
+        return self.claims[0][3] if self.claims else None
+
+
+class Run(msgspec.Struct, array_like=True, gc=False):
+    """A segment as it is stored."""
+
+    origins: list[Origin]
+    entries: list[Entry]
+
+
+class Base(msgspec.Struct, array_like=True):
+    """What is left of a journey's cut entries. Rules are by name, so that a changed map finds them again.
+
+    `promises`: name → (makings that were not settled, met, cancelled); `stages`: name → (entry inside, is
+    over).
+    """
+
+    journey_type: str
+    key: str
+    touchpoints: int
+    opened_at: Micros
+    last_at: Micros
+    ended_at: Micros | None
+    promises: dict[str, tuple[list[Entry], Entry | None, Entry | None]]
+    stages: dict[str, tuple[Entry | None, bool]]
+
+
+class Head(msgspec.Struct, array_like=True, gc=False):
+    generation: int
+    segments: list[int]
+    next_number: int
+    marks: dict[Token, tuple[int, Token]]
+    cut: Order | None
+    removed: int
+    cut_first_at: Micros | None
+    bases: list[str]
+    has_forgotten: bool
+
+
+class Digests(msgspec.Struct, array_like=True, gc=False):
+    origins: list[Origin]
+    digests: list[tuple[bytes, int]]
+    """Each with the index of its origin."""
+
+
+class Meta(msgspec.Struct, array_like=True):
+    clock: int
+    batch: int
+    watermark: Micros | None
+    marks: dict[str, Micros]
+    counts: dict[str, int]
+    counts_owed: int | None
+    """The batch since which the counts are others than those published."""
