@@ -1,34 +1,41 @@
 # Every target installs what it needs. A fresh machine needs Python 3.11 or newer, and make.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+INSTALLED := .venv/.installed
+COMPILED := .venv/.compiled
 
 .PHONY: setup demo test test-fast lint format bench dashboards schemas lock tools clean
 
-setup: $(STAMP)  ## a virtual environment with the command line at .venv/bin/throughline
+setup: $(INSTALLED) $(COMPILED)  ## a virtual environment with the command line at .venv/bin/throughline
 
-$(STAMP): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@
+
+$(COMPILED): $(INSTALLED) setup.py $(wildcard pipeline/core/*.py)
+	rm -f *.so pipeline/core/*.so pipeline/core/.compiled
+	$(BIN)/python setup.py --quiet build_ext --inplace
 	touch $@
 
 demo: setup  ## the main job on the embedded services: simulate, stitch, detect, compare with the truth
 	$(BIN)/throughline demo
 
-test: setup tools lint  ## everything but the long runs
+test: setup tools lint  ## everything but the long runs, on the compiled core; its own tests on the interpreted one too
 	$(BIN)/python -m pytest
+	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q tests/core tests/stories
 
-test-fast: setup  ## the pure core: seconds, no services
-	$(BIN)/python -m pytest -m "not services and not data and not slow"
+test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: nothing is compiled
+	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -m "not services and not data and not slow"
 
-lint: setup
+lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup
+format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -51,4 +58,4 @@ tools:  ## what tests use beside Python: docker-compose checks the compose file
 	  || echo "docker-compose is not here and can't be installed: the check of docker-compose.yml will not run"
 
 clean:
-	rm -rf .venv .throughline build *.egg-info
+	rm -rf .venv .throughline build *.egg-info *.so pipeline/core/*.so pipeline/core/.compiled

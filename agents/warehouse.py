@@ -34,7 +34,7 @@ class _Sender:
         self._producer = Producer(self._options)
 
     def send(
-        self, topic: str, records: Sequence[tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]]
+        self, topic: str, records: Sequence[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]]
     ) -> None:
         problems: list[str] = []
 
@@ -59,7 +59,7 @@ class _Sender:
         topic: str,
         value: bytes | None,
         key: bytes | None,
-        headers: list[tuple[str, bytes]],
+        headers: list[tuple[str, bytes | None]],
         delivered: Callable[[KafkaError | None, Message], None],
     ) -> None:
         try:

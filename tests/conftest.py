@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import compiled_core  # first: it chooses which core all others import
 import pytest
 from embedded_services import SHARED, free_port
 from example_data import Example, imported
@@ -21,6 +22,10 @@ with warnings.catch_warnings():
     from pipeline.embedded.kafka import EmbeddedKafka
     from pipeline.embedded.service import Service
     from pipeline.engine import topics as _  # noqa: F401 - the import that warns
+
+
+def pytest_report_header() -> str:
+    return f"pipeline.core: {'compiled' if compiled_core.is_compiled() else 'interpreted'}"
 
 
 @pytest.hookimpl(tryfirst=True)

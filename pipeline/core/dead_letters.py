@@ -45,7 +45,7 @@ def dead_letter(record: Record, refused: RefusedError, stage: str) -> DeadLetter
     )
 
 
-def encode_headers(original: Headers, letter: DeadLetter) -> list[tuple[str, bytes]]:
+def encode_headers(original: Headers, letter: DeadLetter) -> list[tuple[str, bytes | None]]:
     """The headers of a dead letter. Of a record that was one before and was replayed, the old reasons go."""
     reasons = letter.model_dump(mode="json")
     return [
@@ -61,14 +61,14 @@ def decode_headers(headers: Headers) -> DeadLetter:
     found = {name: value for name, value in headers if name.startswith(PREFIX)}
     try:
         fields: Mapping[str, str] = {
-            name: found[PREFIX + _NAMES.get(name, name)].decode() for name in DeadLetter.model_fields
+            name: (found[PREFIX + _NAMES.get(name, name)] or b"").decode() for name in DeadLetter.model_fields
         }
         return DeadLetter.model_validate(fields)
     except (KeyError, UnicodeDecodeError, ValidationError) as error:
         raise ValueError(f"these are not the headers of a dead letter: {error}") from error
 
 
-def original_headers(headers: Headers) -> list[tuple[str, bytes]]:
+def original_headers(headers: Headers) -> list[tuple[str, bytes | None]]:
     """The headers that the record had before it was refused."""
     return [(name, value) for name, value in headers if not name.startswith(PREFIX)]
 

@@ -189,7 +189,7 @@ class Identity:
     def _chase(self, to: Token, reference: Reference, steps: list[Step]) -> None:
         """Send the departures of older steps once more, behind what has just been sent on."""
         departed = reference.departed
-        for identifier in dict.fromkeys(token for token, _ in steps if token in departed):
+        for identifier in dict.fromkeys([token for token, _ in steps if token in departed]):
             version, via = departed[identifier]
             if any(token == identifier and passed < version for token, passed in steps):
                 self._resolve(Depart(to, identifier, version, via), reference)

@@ -163,7 +163,9 @@ class Journey:
         if self.base is not None:
             for makings, _, _ in self.base.promises.values():
                 yield from makings
-            yield from (inside for inside, _ in self.base.stages.values() if inside is not None)
+            for inside, _ in self.base.stages.values():
+                if inside is not None:
+                    yield inside
 
     def visits(self) -> list[tuple[str, Micros]]:
         """The stages that it is in and when each was entered."""

@@ -125,7 +125,7 @@ class Plan:
 def compile_plan(journey_map: JourneyMap) -> Plan:
     """Compile a map once, when a stage or a run begins."""
     due_fields = frozenset(_due_fields(journey_map))
-    keys = dict.fromkeys((journey.key, False) for journey in journey_map.journeys.values())
+    keys = dict.fromkeys([(journey.key, False) for journey in journey_map.journeys.values()])
     journeys = tuple(
         _journey(index, name, journey, due_fields)
         for index, (name, journey) in enumerate(journey_map.journeys.items())
@@ -159,7 +159,8 @@ def _due_fields(journey_map: JourneyMap) -> Iterator[tuple[str, str]]:
     for journey in journey_map.journeys.values():
         for promise in journey.promises.values():
             if isinstance(promise.due, DueField):
-                yield from ((trigger.type, promise.due.field) for trigger in promise.made_by)
+                for trigger in promise.made_by:
+                    yield trigger.type, promise.due.field
 
 
 def _needed(
@@ -169,7 +170,8 @@ def _needed(
         for _, _, triggers in _uses(journey):
             for trigger in triggers:
                 if trigger.type == touchpoint_type:
-                    yield from ((path, (touchpoint_type, path) in due_fields) for path in trigger.where)
+                    for path in trigger.where:
+                        yield path, (touchpoint_type, path) in due_fields
     yield from sorted((path, True) for of_type, path in due_fields if of_type == touchpoint_type)
 
 

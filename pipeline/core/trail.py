@@ -126,7 +126,8 @@ class Trail:
         return len(self.index)
 
     def __iter__(self) -> Iterator[Entry]:
-        return (entry for segment in self.segments for entry in segment.entries)
+        for segment in self.segments:
+            yield from segment.entries
 
     @property
     def tail(self) -> Segment:

@@ -15,6 +15,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from pipeline.core.dead_letters import decode_headers, original_headers
+from pipeline.core.ports import Headers
 from pipeline.errors import ThroughlineError
 from pipeline.operations.clients import explained, patiently, quiet
 from pipeline.operations.sources import SourceWriter
@@ -37,7 +38,7 @@ class StoredLetter:
     letter: DeadLetter
     key: bytes | None
     value: bytes
-    headers: list[tuple[str, bytes]]
+    headers: Headers
 
 
 def read_letters(options: Mapping[str, Any], topology: Topology) -> Iterator[StoredLetter]:

@@ -6,12 +6,13 @@ everything before this instant has been sent. It is how silence is told from abs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from pipeline.core.ports import Headers
 from pipeline.errors import ThroughlineError
 from pipeline.operations.clients import quiet
 from pipeline.topology import MAX_RECORD_BYTES, Topology
@@ -48,7 +49,7 @@ class SourceWriter:
         )
 
     def send(
-        self, domain: str, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+        self, domain: str, key: bytes | None, value: bytes, headers: Headers = ()
     ) -> None:
         """Queue one record; a full queue waits for the broker."""
         self._produce(self._topics[domain], value, key, headers)
@@ -74,7 +75,7 @@ class SourceWriter:
         topic: str,
         value: bytes,
         key: bytes | None,
-        headers: Sequence[tuple[str, bytes]],
+        headers: Headers,
         partition: int = -1,
     ) -> None:
         while True:

@@ -185,7 +185,8 @@ def test_a_dead_letter_that_was_replayed_and_refused_again_has_one_set_of_reason
 def test_headers_of_another_record_are_no_dead_letter() -> None:
     letter = decode_headers(Source().process(record(b"{")).logs.log(LETTERS, 0)[0].headers)
     headers = encode_headers([], letter)
-    for wrong in (headers[1:], [("throughline-error-code", b"no_such"), *headers[1:]], []):
+    without_a_value = [("throughline-error-code", None), *headers[1:]]
+    for wrong in (headers[1:], [("throughline-error-code", b"no_such"), *headers[1:]], without_a_value, []):
         with pytest.raises(ValueError, match="not the headers of a dead letter"):
             decode_headers(wrong)
 
