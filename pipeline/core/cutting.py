@@ -34,6 +34,7 @@ def shorten(person: Person, plan: Plan, trail_entries: int, duplicate_ids: int) 
         origins, entries = person.trail.cut()
         person.cut = order(entries[-1])
         person.removed += len(entries)
+        person.identifiers = None
         if person.cut_first_at is None or entries[0].time < person.cut_first_at:
             person.cut_first_at = entries[0].time
         counts["cut_touchpoints"] += len(entries)

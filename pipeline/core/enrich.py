@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from pipeline.core.journey import Journey, Names
-from pipeline.core.messages import Origin, Token, Touchpoint
+from pipeline.core.messages import Origin
 from pipeline.core.outputs import (
     Attribution,
     JourneyContext,
@@ -17,11 +17,8 @@ from pipeline.core.outputs import (
     encode,
     moment,
 )
-from pipeline.core.person import Person
+from pipeline.core.person import Arrival, Person
 from pipeline.core.plan import Plan
-
-IDENTIFIERS = 100
-"""Identifiers that a person's state names; someone with thousands of orders is known by the first of them."""
 
 
 class Enricher:
@@ -31,20 +28,15 @@ class Enricher:
         self._plan = plan
         self._types: dict[str, tuple[str, str | None]] = {}
 
-    def __call__(
-        self,
-        touchpoint: Touchpoint,
-        person: str,
-        identifier: Token,
-        contexts: list[JourneyContext],
-        *,
-        is_late: bool,
-    ) -> bytes:
+    def enrich(self, arrival: Arrival, person: str, contexts: list[JourneyContext]) -> bytes:
         """The enriched touchpoint as JSON; the event's own part goes in as ingest wrote it."""
-        domain, owner = self._types.get(touchpoint.type) or self._look_up(touchpoint.type)
-        attribution = Attribution(person, identifier, domain, owner, owner is not None, is_late, contexts)
+        touchpoint_type = arrival.entry.type
+        domain, owner = self._types.get(touchpoint_type) or self._look_up(touchpoint_type)
+        attribution = Attribution(
+            person, arrival.identifier, domain, owner, owner is not None, arrival.is_late, contexts
+        )
         # two objects become one where the first ends and the second begins
-        return b"".join((touchpoint.event[:-1], b",", encode(attribution)[1:]))
+        return b"".join((arrival.event[:-1], b",", encode(attribution)[1:]))
 
     def _look_up(self, touchpoint_type: str) -> tuple[str, str | None]:
         known = (touchpoint_type.partition(".")[0], self._plan.owner(touchpoint_type))
@@ -104,9 +96,6 @@ def vanished_state(journey: Journey, person: Person, version: int) -> bytes:
 
 def person_state(person: Person, version: int) -> bytes:
     """A person as it stands, as JSON."""
-    identifiers = person.identifiers
-    if identifiers is None:
-        identifiers = person.identifiers = sorted(person.trail.tokens())[:IDENTIFIERS]
     first_at, last_at = person.first_at, person.last_at
     return encode(
         PersonState(
@@ -115,7 +104,7 @@ def person_state(person: Person, version: int) -> bytes:
             person.touchpoints,
             None if first_at is None else moment(first_at),
             None if last_at is None else moment(last_at),
-            identifiers,
+            person.known_by(),
         )
     )
 

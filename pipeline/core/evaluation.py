@@ -52,8 +52,9 @@ class Evaluation:
     ) -> None:
         self._send = outbox.send
         self._partition = partition
-        self._enrich = enricher
+        self._enricher = enricher
         self._config = config
+        self._enriched_topic = config.enriched_topic
         self._plan = plan
         self._memory = memory
         self._counts = memory.counts
@@ -78,7 +79,7 @@ class Evaluation:
 
     def refold(self, person: Person) -> None:
         """Refold what is stale and publish the touchpoints that have waited for it."""
-        asked = {(arrival.touchpoint.source, arrival.touchpoint.id) for arrival in person.waiting}
+        asked = {(arrival.entry.source, arrival.entry.id) for arrival in person.waiting}
         passages = {}
         for journey in person.touched.values():
             if journey.is_stale:
@@ -89,10 +90,8 @@ class Evaluation:
 
     def enriched(self, person: Person, arrival: Arrival, contexts: list[JourneyContext]) -> None:
         """Publish a touchpoint of a person."""
-        value = self._enrich(
-            arrival.touchpoint, person.id, arrival.identifier, contexts, is_late=arrival.is_late
-        )
-        self._send(self._config.enriched_topic, value, key=person.id.encode(), partition=self._partition)
+        value = self._enricher.enrich(arrival, person.id, contexts)
+        self._send(self._enriched_topic, value, person.name, self._partition)
 
     def override(self, origin: Origin, person: Person) -> None:
         """Publish that the touchpoints of an origin are this person's now."""
@@ -153,7 +152,7 @@ class Evaluation:
 
 def _contexts(arrival: Arrival, passages: dict[str, dict[EntryKey, Passage]]) -> list[JourneyContext]:
     """What the refolded journeys say of a touchpoint; none of those that it was taken out of since."""
-    key = (arrival.touchpoint.source, arrival.touchpoint.id)
+    key = (arrival.entry.source, arrival.entry.id)
     return [
         enrich.context(journey, *passages[journey.id][key])
         for journey in arrival.journeys

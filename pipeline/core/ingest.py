@@ -134,13 +134,13 @@ class Ingest:
         writer.append(partition_of_token(found.to, self._config.partitions), route)
         for reference in found.references:
             self._claim(reference, found, writer)
-        time = found.touchpoint.time
+        time = found.touchpoint.entry.time
         if self._state.newest < time <= timestamp * 1000 + MINUTE:
             self._state.newest = time
 
     def _claim(self, reference: Token, found: Read, writer: FrameWriter) -> None:
-        touchpoint, owner = found.touchpoint, found.to
-        claim = (touchpoint.time, touchpoint.source, touchpoint.id)
+        entry, owner = found.touchpoint.entry, found.to
+        claim = (entry.time, entry.source, entry.id)
         sent = self._claimed.get((reference, owner))
         if sent is not None and sent <= claim:
             return

@@ -71,6 +71,7 @@ class JourneyStage:
         self._memory = JourneyMemory(store, plan, config.partitions, config.hot_persons)
         self.counts = self._memory.counts
         self._changed: dict[str, Person] = {}
+        self._time: Micros = 0
 
     @property
     def watermark(self) -> Micros | None:
@@ -86,6 +87,7 @@ class JourneyStage:
                     arrive(message)
                 else:
                     self._other(message)
+                    self._time = self._memory.time
         self._conclude(outbox, STATE_LAG)
 
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
@@ -106,6 +108,7 @@ class JourneyStage:
 
     def _begin(self, outbox: Outbox) -> None:
         self._changed = {}
+        self._time = self._memory.time
         self._identity = FrameWriter(outbox, self._config.identity_topic, self._config.partitions)
         self._evaluation = self._evaluate(outbox)
 
@@ -159,19 +162,8 @@ class JourneyStage:
     def _arrive(self, message: Arrive) -> None:
         touchpoint, steps = message.touchpoint, message.path
         person = self._changed.get(message.person) or self._person(message.person)
-        is_late = touchpoint.time < self._memory.time
-        arrival = Arrival(touchpoint, steps[0][0], is_late)
-        entry = Entry(
-            touchpoint.time,
-            touchpoint.sequence,
-            touchpoint.source,
-            touchpoint.id,
-            touchpoint.type,
-            touchpoint.digest,
-            touchpoint.fields,
-            0,
-            (),
-        )
+        entry = touchpoint.entry
+        arrival = Arrival(touchpoint, steps[0][0], entry.time < self._time)
         origin = (tuple(steps), person.id, 0)
         known = person.trail.index.get((entry.source, entry.id))
         if known is not None:
@@ -243,7 +235,7 @@ class JourneyStage:
         counts["touchpoints"] += 1
         if arrival.is_late:
             counts["late"] += 1
-        if arrival.touchpoint.type not in self._plan.owners:
+        if arrival.entry.type not in self._plan.owners:
             counts["unmapped"] += 1
 
     def _release(self, message: Release) -> None:

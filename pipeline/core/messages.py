@@ -18,12 +18,20 @@ Step = tuple[Token, int]
 Micros = int
 
 
-class Touchpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A validated touchpoint. `fields` holds what the journey map mentions; `event` is its own part of the
-    enriched touchpoint, a JSON object (`pipeline.core.outputs.Event`), so that nobody builds it again.
+class Published(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What was last published of a finding: enough to number the next revision and to see a difference."""
 
-    `sequence` is normalised so that plain string order is trail order; `digest` is 8 bytes of the content's hash.
-    A field that a promise's due time names is held in microseconds.
+    finding_id: str
+    revision: int
+    digest: bytes
+
+
+class Entry(msgspec.Struct, array_like=True, gc=False):
+    """One touchpoint as a trail keeps it: what a fold needs of it.
+
+    `sequence` is normalised so that plain string order is trail order; `digest` is 8 bytes of the content's hash;
+    `fields` holds what the journey map mentions, a due time in microseconds. `path` indexes the table of origins
+    beside it. `findings`: what was published of the findings that this touchpoint opened; they go wherever it goes.
     """
 
     time: Micros
@@ -33,6 +41,16 @@ class Touchpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
     type: str
     digest: bytes
     fields: dict[str, Any]
+    path: int = 0
+    findings: tuple[Published, ...] = ()
+
+
+class Touchpoint(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A validated touchpoint, as the trail will keep it. `event` is its own part of the enriched touchpoint, a JSON
+    object (`pipeline.core.outputs.Event`), so that nobody builds it again.
+    """
+
+    entry: Entry
     event: bytes
 
 
@@ -52,31 +70,6 @@ class Claim(msgspec.Struct, array_like=True, tag="c", frozen=True, gc=False):
     time: Micros
     source: str
     id: str
-
-
-class Published(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What was last published of a finding: enough to number the next revision and to see a difference."""
-
-    finding_id: str
-    revision: int
-    digest: bytes
-
-
-class Entry(msgspec.Struct, array_like=True, gc=False):
-    """One touchpoint in a trail: what a fold needs of it. `path` indexes the table of origins beside it.
-
-    `findings`: what was published of the findings that this touchpoint opened; they go wherever it goes.
-    """
-
-    time: Micros
-    sequence: str
-    source: str
-    id: str
-    type: str
-    digest: bytes
-    fields: dict[str, Any]
-    path: int
-    findings: tuple[Published, ...]
 
 
 class Origin(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -6,6 +6,7 @@ without entries has a base; and whatever differs from the store is marked, so th
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from pipeline.core.promises import NEVER
 from pipeline.core.stored import Order
 from pipeline.core.trail import OriginKey, Segment, Trail
 
+IDENTIFIERS = 100
+"""Identifiers that a person's state names; someone with thousands of orders is known by the first of them."""
 MARKS = 1024
 """Identifiers a person remembers to have given up; they matter only while their last touchpoints are under
 way.
@@ -33,10 +36,11 @@ way.
 class Arrival:
     """A touchpoint that has come by `identifier`, and the journeys that it belongs to."""
 
-    __slots__ = ("identifier", "is_late", "journeys", "touchpoint")
+    __slots__ = ("entry", "event", "identifier", "is_late", "journeys")
 
     def __init__(self, touchpoint: Touchpoint, identifier: Token, is_late: bool) -> None:
-        self.touchpoint = touchpoint
+        self.entry = touchpoint.entry
+        self.event = touchpoint.event
         self.identifier = identifier
         self.is_late = is_late
         self.journeys: list[Journey] = []
@@ -53,7 +57,7 @@ class Suspect(NamedTuple):
 
 
 class Person:
-    """One person of this partition.
+    """One person of this partition; `name` is its id as the key of a record, `key` its id as stored.
 
     `touched` are journeys whose entries the batch changed, by id; `marks` says of an identifier that was
     given up at which version and to which identifier it went. `cut` is the place up to which the trail was
@@ -79,6 +83,7 @@ class Person:
         "journeys",
         "key",
         "marks",
+        "name",
         "next_deadline",
         "removed",
         "suspects",
@@ -91,6 +96,7 @@ class Person:
 
     def __init__(self, person_id: str, trail: Trail) -> None:
         self.id = person_id
+        self.name = person_id.encode()
         self.key = bytes.fromhex(person_id.replace("-", ""))
         self.trail = trail
         self.journeys: dict[tuple[int, str], Journey] = {}
@@ -135,6 +141,12 @@ class Person:
             return self.trail.segments[-1].entries[-1].time
         return self.cut[0] if self.cut else None
 
+    def known_by(self) -> list[Token]:
+        """The identifiers that brought what is in the trail, in order, the first `IDENTIFIERS` of them."""
+        if self.identifiers is None:
+            self.identifiers = sorted(self.trail.tokens())[:IDENTIFIERS]
+        return self.identifiers
+
     def is_empty(self) -> bool:
         """Nothing of the trail is left, not even a cut part."""
         return not self.trail.index and not self.removed
@@ -149,9 +161,18 @@ class Person:
 
     def insert(self, entry: Entry, origin: OriginKey) -> None:
         """Add an entry to the trail alone; `join` adds it to its journeys."""
-        if self.trail.add(entry, origin):
-            self.identifiers = None
+        if self.trail.add(entry, origin) and self.identifiers is not None:
+            self._name_identifiers(self.identifiers, origin)
         self.is_changed = True
+
+    @staticmethod
+    def _name_identifiers(named: list[Token], origin: OriginKey) -> None:
+        """Add those of an origin; `named` stays the least ones of all, so that a full list may lose its last."""
+        for token, _ in origin[0]:
+            place = bisect_left(named, token)
+            if place == len(named) or named[place] != token:
+                named.insert(place, token)
+        del named[IDENTIFIERS:]
 
     def replace(self, known: Entry, entry: Entry, origin: OriginKey, plan: Plan) -> list[Journey]:
         """Put another content in the place of an entry; the journeys that the new content belongs to."""

@@ -20,7 +20,7 @@ from pipeline.core.binary import structured
 from pipeline.core.dead_letters import RefusedError
 from pipeline.core.identity import IdentifierKind, ranks
 from pipeline.core.instants import DAY, EPOCH, LAST, micros, moment, parse_instant
-from pipeline.core.messages import Micros, Token, Touchpoint
+from pipeline.core.messages import Entry, Micros, Token, Touchpoint
 from pipeline.core.outputs import Event, encode
 from pipeline.core.ports import Record
 from pipeline.core.tokens import Tokens
@@ -119,7 +119,7 @@ class Reader:
             raise _unusable_data(error) from None
         sequence = _sortable(parts.sequence) if parts.sequence else ""
         content = _canonical((parts.type, time, sequence, identities, parts.subject, parts.outcome, data))
-        return Touchpoint(
+        entry = Entry(
             time,
             sequence,
             parts.source,
@@ -127,8 +127,8 @@ class Reader:
             parts.type,
             blake2b(content, digest_size=8).digest(),
             _project(self._projector(parts.type), parts, identities, data),
-            _event(parts, time, identities),
         )
+        return Touchpoint(entry, _event(parts, time, identities))
 
 
 def _event(parts: Parts, time: Micros, identities: dict[str, str]) -> bytes:

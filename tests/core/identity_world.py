@@ -88,7 +88,7 @@ class Event:
     def messages(self) -> list[IdentityMessage]:
         """The route and the claims of the event, as ingest makes them."""
         tokens = [TOKENS.token(k, self.identities[k]) for k in STRONGEST_FIRST if k in self.identities]
-        touchpoint = Touchpoint(self.time, "", "shop", self.id, "a.b.c", b"", {}, b"{}")
+        touchpoint = Touchpoint(Entry(self.time, "", "shop", self.id, "a.b.c", b"", {}), b"{}")
         claims = [Claim(weaker, tokens[0], self.time, "shop", self.id) for weaker in tokens[1:]]
         return [Route(tokens[0], [], touchpoint), *claims]
 
@@ -116,9 +116,9 @@ class Journeys:
 
     def apply(self, message: Arrive | Receive | Release | JourneyMark) -> None:
         if isinstance(message, Arrive):
-            if self.watermark.time is not None and message.touchpoint.time < self.watermark.time:
-                self.behind.append((message.touchpoint.id, message.touchpoint.time))
-            self.hold(message.person, message.touchpoint.id, message.path)
+            if self.watermark.time is not None and message.touchpoint.entry.time < self.watermark.time:
+                self.behind.append((message.touchpoint.entry.id, message.touchpoint.entry.time))
+            self.hold(message.person, message.touchpoint.entry.id, message.path)
         elif isinstance(message, Receive):
             for entry in message.parcel.entries:
                 self.hold(message.person, entry.id, message.parcel.origins[entry.path].steps)
@@ -239,4 +239,4 @@ def expected_homes(events: Iterable[Event]) -> dict[str, list[str]]:
         return resolve(owner[token][3]) if token in owner else token
 
     routes = [m for event in events for m in event.messages() if isinstance(m, Route)]
-    return {route.touchpoint.id: [person_of(resolve(route.to))] for route in routes}
+    return {route.touchpoint.entry.id: [person_of(resolve(route.to))] for route in routes}

@@ -20,6 +20,7 @@ from pipeline.core.journey_stage import JourneyStage
 from pipeline.core.messages import (
     Arrive,
     Carry,
+    Entry,
     JourneyMark,
     JourneyMessage,
     Parcel,
@@ -183,7 +184,7 @@ class Story:
         digest = version.encode() or blake2b(content, digest_size=8).digest()
         raw = msgspec.json.encode(data)
         event = event_json(name, kind, us(when), identities, raw)
-        return Touchpoint(us(when), sequence, "shop", name, kind, digest, fields, event)
+        return Touchpoint(Entry(us(when), sequence, "shop", name, kind, digest, fields), event)
 
     def releases(self, identifier: str, version: int, via: str, *, customer: str | None = None) -> None:
         """The person of `customer`, or of the identifier itself, gives up what came by the identifier."""

@@ -74,7 +74,7 @@ def test_claims_that_were_forgotten_are_sent_again() -> None:
 def test_fields_are_what_the_map_mentions_with_instants_in_microseconds() -> None:
     data = {"due": "2026-03-02T13:00:00+01:00", "shop": {"city": "Graz"}, "other": 1}
     touchpoint = one_route(data=data, subject="s", outcome="success").touchpoint
-    assert touchpoint.fields == {
+    assert touchpoint.entry.fields == {
         "identities.order_id": "O-1",
         "data.due": parse_instant("2026-03-02T12:00:00Z"),
         "data.shop.city": "Graz",
@@ -85,7 +85,7 @@ def test_fields_are_what_the_map_mentions_with_instants_in_microseconds() -> Non
 
 @pytest.mark.parametrize("data", [{}, {"due": None}, None, {"shop": "here"}, {"shop": {"city": ["a", "b"]}}])
 def test_fields_that_are_absent_null_or_no_scalars_are_left_out(data: Any) -> None:
-    assert one_route(data=data).touchpoint.fields == {"identities.order_id": "O-1"}
+    assert one_route(data=data).touchpoint.entry.fields == {"identities.order_id": "O-1"}
 
 
 def test_identities_are_trimmed_and_lower_case_where_the_kind_says_so_and_unknown_kinds_are_carried() -> None:
@@ -103,7 +103,7 @@ def test_identities_are_trimmed_and_lower_case_where_the_kind_says_so_and_unknow
         "order_id": "O-1",
         "loyalty_card": "L-9",
     }
-    assert route.touchpoint.fields["identities.order_id"] == "O-1"
+    assert route.touchpoint.entry.fields["identities.order_id"] == "O-1"
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_identities_are_trimmed_and_lower_case_where_the_kind_says_so_and_unknow
     [("9", "00000000000000000009"), ("10", "00000000000000000010"), ("a9", "a9"), (None, ""), ("٣", "٣")],
 )
 def test_numbers_in_sequence_are_kept_so_that_they_sort_as_numbers(sequence: str | None, kept: str) -> None:
-    assert one_route(sequence=sequence).touchpoint.sequence == kept
+    assert one_route(sequence=sequence).touchpoint.entry.sequence == kept
 
 
 def test_the_same_number_in_sequence_is_the_same_content_however_it_is_padded() -> None:
-    digests = {one_route(sequence=sequence).touchpoint.digest for sequence in ("7", "007")}
+    digests = {one_route(sequence=sequence).touchpoint.entry.digest for sequence in ("7", "007")}
     assert len(digests) == 1
 
 
@@ -129,9 +129,9 @@ def test_data_is_kept_as_it_was_written() -> None:
 def test_the_readers_get_what_the_source_wrote_with_the_time_in_utc() -> None:
     route = one_route(time="2026-03-01T12:30:00.5+01:00", subject="s", outcome="failure", data={"a": 1})
     assert event_of(route) == {
-        "id": route.touchpoint.id,
-        "source": route.touchpoint.source,
-        "type": route.touchpoint.type,
+        "id": route.touchpoint.entry.id,
+        "source": route.touchpoint.entry.source,
+        "type": route.touchpoint.entry.type,
         "time": "2026-03-01T11:30:00.500000Z",
         "subject": "s",
         "outcome": "failure",
@@ -149,7 +149,7 @@ def test_the_digest_does_not_depend_on_spaces_and_the_order_of_keys() -> None:
         b'{"data": {"b": [1, {"d": 3, "c": 2}], "a": 1}, "identities": {"email": "a", "order_id": "1"},'
         b'"time":"2026-03-01T12:00:00+01:00", "type":"t","source":"s","id":"e","specversion":"1.0"}'
     )
-    digests = {route.touchpoint.digest for route in Source().process(first, second).sent(Route)}
+    digests = {route.touchpoint.entry.digest for route in Source().process(first, second).sent(Route)}
     assert len(digests) == 1
     assert len(digests.pop()) == 8
 
@@ -167,7 +167,7 @@ def test_the_digest_does_not_depend_on_spaces_and_the_order_of_keys() -> None:
     ],
 )
 def test_the_digest_is_another_when_the_content_is(change: dict[str, Any]) -> None:
-    assert one_route().touchpoint.digest != one_route(**change).touchpoint.digest
+    assert one_route().touchpoint.entry.digest != one_route(**change).touchpoint.entry.digest
 
 
 def test_a_type_that_nobody_declared_is_carried_with_any_data() -> None:
@@ -178,7 +178,7 @@ def test_a_type_that_nobody_declared_is_carried_with_any_data() -> None:
 
 def test_extension_attributes_are_no_error() -> None:
     assert (
-        one_route(traceparent="00-1-2-01", partitionkey=7, sampled=True, tracestate=None).touchpoint.id
+        one_route(traceparent="00-1-2-01", partitionkey=7, sampled=True, tracestate=None).touchpoint.entry.id
         == "e1"
     )
 

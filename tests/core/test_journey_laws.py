@@ -95,13 +95,15 @@ def touchpoint_of(happening: Happening) -> Touchpoint:
     if happening.kind == PLACED and happening.due is not None:
         fields["data.due"] = happening.due
     return Touchpoint(
-        happening.time,
-        happening.sequence,
-        "shop",
-        happening.name,
-        happening.kind,
-        bytes([happening.digest]),
-        fields,
+        Entry(
+            happening.time,
+            happening.sequence,
+            "shop",
+            happening.name,
+            happening.kind,
+            bytes([happening.digest]),
+            fields,
+        ),
         event_json(happening.name, happening.kind, happening.time, {"order_id": happening.order}, b"null"),
     )
 
@@ -226,10 +228,7 @@ def test_a_refold_from_a_base_goes_on_where_the_cut_part_ended(drawn: list[Happe
 
 
 def _entry(touchpoint: Touchpoint) -> Entry:
-    fields = touchpoint.fields
-    return Entry(
-        touchpoint.time, touchpoint.sequence, "shop", touchpoint.id, touchpoint.type, b"", fields, 0, ()
-    )
+    return msgspec.structs.replace(touchpoint.entry, digest=b"")
 
 
 _tokens = st.sampled_from(["order_id:a", "order_id:b", "parcel_id:c", "parcel_id:d"])
