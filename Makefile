@@ -1,6 +1,7 @@
 # Every target installs what it needs. A fresh machine needs Python 3.11 or newer, and make.
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 INSTALLED := .venv/.installed
 COMPILED := .venv/.compiled
 
@@ -11,12 +12,13 @@ setup: $(INSTALLED) $(COMPILED)  ## a virtual environment with the command line 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	THROUGHLINE_INTERPRETED=1 $(INSTALL)
 	touch $@
 
 $(COMPILED): $(INSTALLED) setup.py $(wildcard pipeline/core/*.py)
 	rm -f *.so pipeline/core/*.so pipeline/core/.compiled
-	$(BIN)/python setup.py --quiet build_ext --inplace
+	$(INSTALL)
+	@test -e pipeline/core/.compiled || echo "pipeline/core is not compiled and will be slower: a C compiler or Python's headers are not here"
 	touch $@
 
 demo: setup  ## the main job on the embedded services: simulate, stitch, detect, compare with the truth
@@ -45,8 +47,8 @@ bench: setup  ## the whole job through Kafka to ClickHouse, beside the bound of 
 dashboards: setup  ## write grafana/dashboards from their builder
 	$(BIN)/python -m grafana.build
 
-schemas: setup  ## write docs/schemas from the contracts
-	$(BIN)/throughline schemas export --to docs/schemas
+schemas: setup  ## write schemas/exported from the contracts
+	$(BIN)/throughline schemas export --to schemas/exported
 
 lock: setup  ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header \

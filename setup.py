@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import sysconfig
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from setuptools import setup
+from setuptools.command.build_ext import build_ext
 
 CORE = Path("pipeline", "core")
 COMPILED_FROM = CORE / ".compiled"
@@ -48,29 +48,30 @@ def digest(root: Path = Path()) -> str:
     return content.hexdigest()
 
 
-def _missing() -> str | None:
-    """What compiling wants and is not here."""
+def _can_compile() -> bool:
+    """Whether there is a C compiler, and Python's headers for it."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
-    header = Path(sysconfig.get_path("include"), "Python.h")
-    if not shutil.which(compiler):
-        return f"the C compiler {compiler}"
-    return None if header.exists() else str(header)
+    return bool(shutil.which(compiler)) and Path(sysconfig.get_path("include"), "Python.h").exists()
 
 
 def _extensions() -> list[Any]:
-    if os.environ.get("THROUGHLINE_INTERPRETED"):
-        return []
-    if missing := _missing():
-        print(f"pipeline.core is not compiled and will be slower: {missing} is not here", file=sys.stderr)
+    if os.environ.get("THROUGHLINE_INTERPRETED") or not _can_compile():
         return []
     from mypyc.build import mypycify  # noqa: PLC0415 - it need not be there where nothing is compiled
 
     names = [str(path) for path in compiled_sources()]
     extensions: list[Any] = mypycify(names, opt_level="3", group_name="throughline_core")
-    if "--inplace" in sys.argv:
-        COMPILED_FROM.write_text(digest(), "utf-8")
     return extensions
 
 
+class _BuildCore(build_ext):
+    """Notes what was compiled when the modules lie beside their sources."""
+
+    def run(self) -> None:
+        super().run()
+        if self.extensions and (self.inplace or self.editable_mode):
+            COMPILED_FROM.write_text(digest(), "utf-8")
+
+
 if __name__ == "__main__":
-    setup(ext_modules=_extensions())
+    setup(ext_modules=_extensions(), cmdclass={"build_ext": _BuildCore})

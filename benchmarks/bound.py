@@ -12,7 +12,7 @@ import time
 import msgspec
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from pipeline.engine.topics import TopicSpec
+from pipeline.engine.topic_spec import TopicSpec
 from pipeline.settings import Settings
 
 TOPIC = TopicSpec("bench.bound", 4)

@@ -16,10 +16,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import machine
 from pipeline.core.plan import Plan, compile_plan
-from pipeline.core.ports import Headers
 from pipeline.core.run import IDENTITY, JOURNEYS, MemoryPipeline, Queue, RunConfig
 from pipeline.maps import load_map
 from pipeline.simulate.faults import SimulatedRecord
@@ -44,16 +44,9 @@ class TimedPipeline(MemoryPipeline):
         super().step(queue, count)
         self.seconds[queue[0]] += time.process_time() - began
 
-    def send(
-        self,
-        topic: str,
-        value: bytes | None,
-        key: bytes | None = None,
-        partition: int | None = None,
-        headers: Headers | None = None,
-    ) -> None:
+    def send(self, topic: str, *record: Any, **more: Any) -> None:
         if topic in _BETWEEN:
-            super().send(topic, value, key, partition, headers)
+            super().send(topic, *record, **more)
 
 
 def measure(touchpoints: int, customers: int, feed: int) -> dict[str, float]:

@@ -25,7 +25,8 @@ from pipeline.engine.clients import admin_options
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.stage import Outbox, Record, Store
-from pipeline.engine.topics import TopicSpec, delete_topics, ensure_topics
+from pipeline.engine.topic_spec import TopicSpec
+from pipeline.engine.topics import delete_topics, ensure_topics
 from pipeline.engine.worker import build_app, create_stage, run_worker
 
 _decode = msgspec.json.Decoder().decode

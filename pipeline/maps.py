@@ -43,19 +43,3 @@ def load_map(path: Path) -> JourneyMap:
         return load(path, JourneyMap, _STAND_INS)[0]
     except DocumentError as error:
         raise MapError(error.problems) from None
-
-
-def validate_map_report(path: Path) -> tuple[list[str], int]:
-    """What `throughline validate` says of a map, line by line, and its exit status: 0 valid, 2 not."""
-    try:
-        loaded = load_map(path)
-    except MapError as error:
-        return [str(problem) for problem in error.problems], error.exit_code
-    journeys = loaded.journeys.values()
-    counts = {
-        "touchpoint types": len(loaded.touchpoints),
-        "journeys": len(journeys),
-        "promises": sum(len(journey.promises) for journey in journeys),
-        "stages": sum(len(journey.stages) for journey in journeys),
-    }
-    return [f"{path}: valid. " + ", ".join(f"{n} {what}" for what, n in counts.items()) + "."], 0

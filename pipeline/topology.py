@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.engine.topics import TopicSpec
+from pipeline.engine.topic_spec import TopicSpec
 from schemas.base import DOMAINS
 
 __all__ = ["DOMAINS", "MAX_LETTER_BYTES", "MAX_RECORD_BYTES", "Topology"]

@@ -14,6 +14,7 @@ from pipeline.cli.console import err
 from pipeline.core.instants import moment
 from pipeline.imports.importer import Importer
 from pipeline.imports.mapping import load_mapping
+from pipeline.imports.plan import plan
 from pipeline.imports.progress import Progress as Reading
 from pipeline.imports.report import ImportReport
 
@@ -41,6 +42,11 @@ def parse_instant(text: str | None) -> datetime | None:
     except ValueError:
         raise typer.BadParameter(f"write an instant such as 2018-10-22T03:33:14Z, not {text!r}") from None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def check_tables(mapping: Path, data: Path) -> None:
+    """Before anything is started for them: raises MappingError when a file or a column is not there."""
+    plan(load_mapping(mapping), data)
 
 
 def importer(mapping: Path, data: Path, rejects: Path | None, shown: Progress) -> Importer:

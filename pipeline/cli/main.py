@@ -8,37 +8,64 @@ import signal
 import sys
 from types import FrameType
 
-import typer
+from typer.core import TyperGroup
 
-from pipeline.cli import (
-    demo,
-    dlq,
-    journey,
-    prepare,
-    replay,
-    run_command,
-    schemas_command,
-    simulate,
-    status,
-    up,
-    validate,
-    worker,
-)
 from pipeline.cli.console import complain
+from pipeline.cli.deferred import DeferredCommand
 from pipeline.engine.errors import EngineError
 from pipeline.errors import ThroughlineError
 
-app = typer.Typer(
+_COMMANDS = (
+    ("up", "up", "Start Kafka, the warehouse, topics, tables and workers; Ctrl-C drains and ends them all."),
+    (
+        "run",
+        "run_command",
+        "Run tables through the pipeline in memory and print what became of promises and stages.",
+    ),
+    (
+        "replay",
+        "replay",
+        "Send tables through Kafka, wait until ClickHouse holds everything, print the summary read from there.",
+    ),
+    (
+        "simulate",
+        "simulate",
+        "Simulate customers of an electronics retailer; what was injected is written to truth.jsonl.",
+    ),
+    (
+        "demo",
+        "demo",
+        "Simulate a company, stream it live through the pipeline, and compare what was found with what was injected.",
+    ),
+    ("journey", "journey", "Show one customer's touchpoints, promises and stalls on a time line."),
+    (
+        "status",
+        "status",
+        "Show how far each stage is: records read a second, records still to be read, and the watermark.",
+    ),
+    (
+        "validate",
+        "validate",
+        "Check a journey map; every problem is named with its line, its field and the remedy.",
+    ),
+    ("prepare", "prepare", "Create or verify the topics and apply the warehouse's migrations."),
+    ("migrate", "prepare", "Bring the warehouse's tables to the newest version."),
+    (
+        "worker",
+        "worker",
+        "Run one worker. `up` starts these; on a cluster, start as many as you like, at most one per partition.",
+    ),
+    ("dlq", "dlq", "Dead letters: what was refused, why, and sending it again."),
+    ("schemas", "schemas_command", "The public contracts."),
+)
+"""Name, module, help: what the list of all commands shows without loading any of them. A test holds it to them."""
+
+app = TyperGroup(
     name="throughline",
     help="Every touchpoint of a customer in one live journey: broken promises and stalls, while it still matters.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    commands=[DeferredCommand(name, f"pipeline.cli.{module}", told) for name, module, told in _COMMANDS],
 )
-for module in (up, run_command, replay, simulate, demo, journey, status, validate, prepare, worker):
-    module.register(app)
-dlq.register(app)
-schemas_command.register(app)
 
 
 def run() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +20,7 @@ from pipeline.cli.inputs import (
     MapFile,
     MappingFile,
     RejectsFile,
+    check_tables,
     end_of,
     importer,
     parse_instant,
@@ -28,6 +31,7 @@ from pipeline.cli.which import check_name
 from pipeline.core.instants import micros
 from pipeline.core.plan import compile_plan
 from pipeline.embedded.tree import Tree
+from pipeline.imports.importer import ImportedEvent, Importer
 from pipeline.maps import load_map
 from pipeline.operations.caught_up import Lag, Watcher
 from pipeline.operations.feeding import feed
@@ -74,15 +78,18 @@ def replay(
     settings = beside(read_settings(namespace=name, clock="replay"), workers)
     own_map = settings.home.resolve() / "replays" / name / "map.yaml"
     settings = settings.model_copy(update={"journey_map": own_map})
-
-    def prepare() -> None:
-        require_new(settings, fresh=fresh)
-        _keep(journey_map, own_map)
-
+    check_tables(mapping, data)
     with progress(quiet=json) as shown:
         tables = importer(mapping, data, rejects, shown)
-        events = tables.events(parse_instant(as_of))
-        end = end_of(as_of, tables.report)
+        coming = _Coming(tables, as_of)
+
+        def prepare() -> None:
+            if not fresh:
+                require_new(settings, fresh=False)  # before the tables are read, which may take minutes
+            coming.read()
+            require_new(settings, fresh=fresh)  # removes only now: tables that can't be read replace nothing
+            _keep(journey_map, own_map)
+
         tree = pipeline_tree(settings, workers, say, share=True, before=prepare)
         with tree:
             sending = shown.add_task("sending touchpoints", total=tables.report.events)
@@ -92,18 +99,32 @@ def replay(
                 shown.update(sending, completed=count)
 
             with SourceWriter(settings.kafka_client, settings.topology) as writer:
-                feed(events, writer, micros(end), speed, sent)
+                feed(coming.events, writer, micros(coming.end), speed, sent)
             wait_until_caught_up(settings, tree, shown, limit)
             with closing(Warehouse.of(settings)) as warehouse:
                 found = summary(
                     warehouse,
                     plan,
-                    end,
+                    coming.end,
                     rejected_rows=tables.report.rejected_rows,
                     after_as_of=tables.report.after_as_of,
                 )
     tell_rejections(tables.report, rejects)
     show_summary(found, as_json=json)
+
+
+class _Coming:
+    """The events of tables, in order, and the instant to which time is advanced behind them; there once `read`."""
+
+    events: Iterable[ImportedEvent]
+    end: datetime
+
+    def __init__(self, tables: Importer, as_of: str | None) -> None:
+        self._tables, self._as_of, self._limit = tables, as_of, parse_instant(as_of)
+
+    def read(self) -> None:
+        self.events = self._tables.events(self._limit)
+        self.end = end_of(self._as_of, self._tables.report)
 
 
 def wait_until_caught_up(settings: Settings, tree: Tree, shown: Progress, limit: float) -> None:

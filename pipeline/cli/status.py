@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Annotated
 from urllib.request import urlopen
 
 import typer
-from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from rich.table import Table
 
 from pipeline.cli.console import out
@@ -63,22 +63,31 @@ def _positions(lags: list[Lag], topics: list[str]) -> int:
 
 def _show_watermarks(settings: Settings) -> None:
     """Watermarks are the workers' own; they tell them on their metrics ports."""
-    marks: dict[str, float] = {}
-    workers = 0
-    for families in _metrics(settings):
-        samples = [sample for family in families for sample in family.samples]
-        if not any(sample.labels.get("pipeline") == settings.topology.app for sample in samples):
-            continue
-        workers += 1
-        for sample in samples:
-            if sample.name == "throughline_watermark_seconds":
-                stage = sample.labels["stage"]
-                marks[stage] = min(marks.get(stage, float("inf")), sample.value)
-    if not workers:
+    answers = [samples for samples in _samples(settings) if _is_of(settings.topology.app, samples)]
+    if not answers:
         out.print(f"watermarks are not known: no worker answers {_where(settings)}", soft_wrap=True)
+    marks = watermarks(sample for samples in answers for sample in samples)
     for stage, seconds in sorted(marks.items(), key=lambda mark: _STAGES.index(mark[0])):
         moment = datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
         out.print(f"watermark of {stage}: {moment}")
+
+
+def watermarks(samples: Iterable[Sample]) -> dict[str, float]:
+    """Of each stage the least of its partitions', of all workers' samples.
+
+    A worker goes on telling of a partition that has gone to another; a watermark never goes back, so the greatest counts.
+    """
+    reached: dict[tuple[str, str, str], float] = {}
+    for sample in samples:
+        if sample.name == "throughline_watermark_seconds":
+            place = (sample.labels["stage"], sample.labels["topic"], sample.labels["partition"])
+            reached[place] = max(reached.get(place, sample.value), sample.value)
+    stages = {stage for stage, _, _ in reached}
+    return {stage: min(value for place, value in reached.items() if place[0] == stage) for stage in stages}
+
+
+def _is_of(app: str, samples: Iterable[Sample]) -> bool:
+    return any(sample.labels.get("pipeline") == app for sample in samples)
 
 
 def _where(settings: Settings) -> str:
@@ -89,17 +98,18 @@ def _where(settings: Settings) -> str:
     )
 
 
-def _metrics(settings: Settings) -> Iterator[list[Metric]]:
+def _samples(settings: Settings) -> Iterator[list[Sample]]:
     """Of every worker that answers; replays beside the live pipeline have taken the next ports that were free."""
     first = settings.metrics_port
     for port in range(first, first + _PORTS) if first else ():
         try:
             with urlopen(f"http://{settings.metrics_host}:{port}/metrics", timeout=2) as answer:
-                yield list(text_string_to_metric_families(answer.read().decode()))
+                families = list(text_string_to_metric_families(answer.read().decode()))
         except TimeoutError:
             return
         except (OSError, ValueError):  # nobody there, or nobody who speaks of metrics
             continue
+        yield [sample for family in families for sample in family.samples]
 
 
 def register(app: typer.Typer) -> None:

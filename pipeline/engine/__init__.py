@@ -19,7 +19,7 @@ How to use it, from the outside in:
 with one name.
 
 Modules: `config` (EngineConfig), `stage` (the contract with a stage's logic), `sink` (the at-least-once
-variant), `topics`, `clients` (one set of options for three clients), `transport` (record batches out of
+variant), `topic_spec`, `topics`, `clients` (one set of options for three clients), `transport` (record batches out of
 Faust), `changelog` (recovery), `store` (state), `unit` (one partition's unit of work), `worker` (building
 blocks and the process's life), `hooks` (what can be observed), `errors` (typed, with exit codes). The rules
 and what each defends against: docs/engine.md.

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final
-
-from faust.auth import SASLCredentials, SSLCredentials
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.engine.errors import StopWorker
+
+if TYPE_CHECKING:
+    from faust.auth import Credentials
 
 PROTOCOLS: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -75,10 +76,12 @@ def faust_options(bootstrap: str, options: Mapping[str, str]) -> dict[str, Any]:
     return said
 
 
-def _credentials(checked: Mapping[str, str]) -> SASLCredentials | SSLCredentials | None:
+def _credentials(checked: Mapping[str, str]) -> Credentials | None:
     protocol = _protocol(checked)
     if protocol == "plaintext":
         return None
+    from faust.auth import SASLCredentials, SSLCredentials  # noqa: PLC0415 - 0.2 s that only a worker has to wait
+
     if protocol == "ssl":
         return SSLCredentials(_ssl_context(checked))
     return SASLCredentials(

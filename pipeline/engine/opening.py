@@ -136,6 +136,8 @@ def producer_options(config: EngineConfig, options: dict[str, Any], transactiona
         "batch.num.messages": _LINGER_MESSAGES,
         "queue.buffering.max.kbytes": max(1, config.producer_queue_bytes // 1024),
         "queue.buffering.max.messages": 0,
+        # half the bytes through the broker, its disk and the readers, for less than what copying them costs
+        "compression.type": "lz4",
         "message.max.bytes": MAX_MESSAGE_BYTES,
         "partitioner": "murmur2_random",
         # a missing output topic shall be an error soon, not after a wait for its metadata

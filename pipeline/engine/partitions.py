@@ -25,8 +25,10 @@ from pipeline.engine.transport import Batch, Fetched, Intake, NotOwnerError
 log = get_logger(__name__)
 
 _FRESH_SECONDS = 1.0
-_CLAIM_SECONDS = 60.0
 """Silence is believed only if the broker has said so lately."""
+_CLAIM_SECONDS = 60.0
+_NOBODYS = -1
+"""No generation of the group."""
 
 
 class Reader(Protocol):
@@ -77,16 +79,20 @@ class Slot:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.assigned = False
-        self.generation = -1
+        self.generation = _NOBODYS
         self.intake: Intake | None = None
         self.opening: asyncio.Task[None] | None = None
         self.failures = 0
         self.busy = 0
         self.revoked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    def is_ours(self, generation: int) -> bool:
+        """Whether what was begun under this generation still counts: nobody has taken the partition away since."""
+        return self.assigned and self.generation == generation != _NOBODYS
+
     def leave(self) -> None:
         """Nothing that is under way counts any more."""
-        self.intake = None
+        self.intake, self.generation = None, _NOBODYS
         if self.opening is not None:
             self.opening.cancel()
             self.opening = None
@@ -192,11 +198,11 @@ class Partitions:
             return  # the next assignment is on its way
         except Exception as error:  # see _open
             for slot in slots:
-                if slot.generation == generation and slot.assigned:
+                if slot.is_ours(generation):
                     await self._recover(slot, error, f"{slot.work.name}: claiming {_place(slot.work.tp)}")
             return
         for slot in slots:
-            if slot.generation == generation and slot.assigned and slot.opening is None:
+            if slot.is_ours(generation) and slot.opening is None:
                 slot.opening = asyncio.create_task(self._open(slot, claims[slot.work.tp]))
 
     async def _claim(self, slots: list[Slot], generation: int) -> Mapping[TP, Committed | None]:
@@ -287,8 +293,7 @@ class Partitions:
             log.warning("%s failed (%s: %s), it is tried again", doing, type(error).__name__, error)
             generation = slot.generation
             await slot.work.discard()
-            still_ours = slot.assigned and not slot.revoked.done() and slot.generation == generation
-            if still_ours and slot.opening is None:
+            if slot.is_ours(generation) and slot.opening is None:
                 slot.opening = asyncio.create_task(self._reopen(slot))
 
     def _add(self, tp: TP) -> Slot:

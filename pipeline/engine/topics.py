@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
@@ -31,20 +30,11 @@ from pipeline.engine.errors import (
     TopicMismatchError,
     TopicMissingError,
 )
+from pipeline.engine.topic_spec import TopicSpec
 
 Answer = TypeVar("Answer")
 _TIMEOUT_MS: Final = 20_000
 _UNKNOWN_TOPIC: Final = 3
-
-
-@dataclass(frozen=True)
-class TopicSpec:
-    """One topic as it has to be. `config` uses the broker's names; what it does not name is not checked."""
-
-    name: str
-    partitions: int
-    replication: int = 1
-    config: dict[str, str] = field(default_factory=dict)
 
 
 def ensure_topics(options: Mapping[str, Any], specs: Sequence[TopicSpec]) -> list[str]:

@@ -22,7 +22,6 @@ from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 import aiokafka
-import msgspec
 from aiokafka.consumer.fetcher import FetchError, FetchResult
 from aiokafka.errors import (
     CommitFailedError,
@@ -39,6 +38,7 @@ from mode import get_logger
 
 from pipeline.engine.assignor import StickyAssignor
 from pipeline.engine.opening import UNREAD, Committed
+from pipeline.engine.unpacking import ConsumedRecord, Unpacking
 
 log = get_logger(__name__)
 
@@ -52,18 +52,6 @@ FETCH_WAIT_MS: Final = 100
 
 class NotOwnerError(Exception):
     """The partition is no longer ours: a rebalance came in between."""
-
-
-class ConsumedRecord(msgspec.Struct, frozen=True, gc=False):
-    """What a stage's logic sees of a record; six times cheaper to make than aiokafka's own."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
 
 
 class Intake:
@@ -253,10 +241,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return _covered(intake, records, before, state.position)
 
     def _unpack(self, fetched: FetchResult) -> list[ConsumedRecord]:
-        unpacker = fetched._partition_records
-        if unpacker is not None:
-            unpacker._consumer_record = _consumed_record
-        return fetched.getall(self.app.conf.broker_max_poll_records)  # type: ignore[no-any-return]
+        """As `FetchResult.getall` does; empty if the reader has moved on since the fetch."""
+        if not fetched.has_more() or not fetched.check_assignment(fetched._topic_partition):
+            return []
+        unpacking = fetched._partition_records
+        if not isinstance(unpacking, Unpacking):
+            unpacking = fetched._partition_records = Unpacking(unpacking)
+        records = unpacking.take(self.app.conf.broker_max_poll_records)
+        fetched._update_position()
+        if not unpacking.has_more():
+            fetched._partition_records = None
+        return records
 
     def _forget(self, fetcher: Any, tp: TP) -> None:
         del fetcher._records[tp]
@@ -281,12 +276,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if state is None or state.lso is None or state.timestamp is None:
             return None
         return Fetched(state.lso, time.time() - state.timestamp / 1000)
-
-
-def _consumed_record(tp: TP, record: Any) -> ConsumedRecord:
-    return ConsumedRecord(
-        tp[0], tp[1], record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
-    )
 
 
 def _covered(intake: Intake, records: list[ConsumedRecord], before: int, after: int) -> Batch | None:

@@ -48,9 +48,7 @@ class SourceWriter:
             )
         )
 
-    def send(
-        self, domain: str, key: bytes | None, value: bytes, headers: Headers = ()
-    ) -> None:
+    def send(self, domain: str, key: bytes | None, value: bytes, headers: Headers = ()) -> None:
         """Queue one record; a full queue waits for the broker."""
         self._produce(self._topics[domain], value, key, headers)
 

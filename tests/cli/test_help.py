@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from command_line import Throughline
 
+from pipeline.cli.deferred import DeferredCommand
+from pipeline.cli.main import app
+
 COMMANDS = (
     "up",
     "run",
@@ -37,6 +40,13 @@ def test_a_command_has_help_that_fits_a_terminal(throughline: Throughline, comma
     assert f"Usage: throughline {command} " in done.out
     assert max(map(len, done.out.splitlines())) <= 80
     assert done.err == ""
+
+
+@pytest.mark.parametrize("command", app.commands)
+def test_the_list_says_of_a_command_what_its_own_help_says(command: str) -> None:
+    listed = app.commands[command]
+    assert isinstance(listed, DeferredCommand)
+    assert listed.help == listed.load().help
 
 
 def test_a_command_that_does_not_exist_is_told_with_the_way_to_the_list(throughline: Throughline) -> None:

@@ -85,12 +85,11 @@ def test_an_as_of_that_is_no_instant_is_told_with_one_that_is(
     assert "write an instant such as 2018-10-22T03:33:14Z, not 'tomorrow'" in done.said
 
 
-def test_tables_without_a_touchpoint_are_told(
-    throughline: Throughline, shop: SmallShop, command: list[str]
-) -> None:
+def test_tables_without_a_touchpoint_are_told(throughline: Throughline, shop: SmallShop) -> None:
+    """For `replay`, which reads them when its name is known to be free, see `test_on_services`."""
     orders = shop.data / "orders.csv"
     orders.write_text(orders.read_text("utf-8").splitlines()[0] + "\n", "utf-8")
-    done = throughline(*command, *shop.arguments)
+    done = throughline("run", *shop.arguments)
     assert done.code == 2
     assert "the mapping makes no touchpoint of these tables; is --data the right folder?" in done.said
 
@@ -115,3 +114,11 @@ def test_a_name_that_no_replay_can_have_is_refused(
         )
     else:
         assert "a replay needs a name, such as --name may" in done.said
+
+
+def test_nothing_is_started_for_tables_that_are_not_there(throughline: Throughline, shop: SmallShop) -> None:
+    (shop.data / "orders.csv").unlink()
+    done = throughline("replay", "--name", "may", *shop.arguments)
+    assert done.code == 2
+    assert "orders.csv" in done.said
+    assert "starting" not in done.said

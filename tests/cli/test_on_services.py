@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from command_line import Done, Replayed, Throughline
 from confluent_kafka import Producer
-from small_shop import FIGURES
+from small_shop import FIGURES, ORDERS
 
 from pipeline.core.dead_letters import RefusedError, dead_letter, encode_headers
 from pipeline.engine.topics import delete_topics
+from pipeline.imports.importer import Importer
 from pipeline.operations.dead_letters import read_letters
 from pipeline.settings import Settings
 from schemas.dead_letter import ErrorCode
@@ -91,6 +92,27 @@ def test_a_replay_that_exists_is_refused_and_keeps_its_map(replayed: Replayed) -
         f"error: a pipeline named '{name}' exists already; give --fresh to remove it first, or choose another --name"
     )
     assert kept.read_bytes() == before
+
+
+def test_a_replay_that_exists_is_refused_before_its_tables_are_read(
+    here: Throughline, replayed: Replayed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Importer, "events", lambda *_: pytest.fail("the tables are read"))
+    done = here("replay", *replayed.shop.arguments, "--name", replayed.name)
+    assert (done.code, done.out) == (2, "")
+    assert f"a pipeline named '{replayed.name}' exists already" in done.said
+
+
+def test_tables_of_which_nothing_can_be_made_do_not_take_the_place_of_an_earlier_replay(
+    here: Throughline, replayed: Replayed, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "orders.csv").write_text(ORDERS.splitlines()[0] + "\n", "utf-8")
+    given = [*replayed.shop.arguments[:-1], str(tmp_path / "empty")]
+    done = here("replay", *given, "--name", replayed.name, "--fresh")
+    assert (done.code, done.out) == (2, "")
+    assert "the mapping makes no touchpoint of these tables" in done.said
+    assert here("journey", "anna", "--name", replayed.name).code == 0
 
 
 @pytest.mark.slow

@@ -22,7 +22,8 @@ from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Logs
 from pipeline.engine.opening import Committed, Opener
 from pipeline.engine.stage import StageFactory
-from pipeline.engine.topics import TopicSpec, delete_topics, ensure_topics
+from pipeline.engine.topic_spec import TopicSpec
+from pipeline.engine.topics import delete_topics, ensure_topics
 from pipeline.engine.unit import StageSpec, Unit
 
 HERE = Path(__file__).parent

@@ -21,7 +21,8 @@ from pipeline.engine.logs import Bounds
 from pipeline.engine.opening import Committed
 from pipeline.engine.sink import SinkSpec, SinkWork, SinkWriter
 from pipeline.engine.stage import Record
-from pipeline.engine.transport import Batch, ConsumedRecord, Intake
+from pipeline.engine.transport import Batch, Intake
+from pipeline.engine.unpacking import ConsumedRecord
 
 ONE, TWO = TP("in", 1), TP("in", 2)
 
@@ -74,7 +75,7 @@ class Bench:
 
     async def give(self, start: int, end: int, tp: TP = ONE) -> int | None:
         records = [
-            ConsumedRecord("in", tp.partition, offset, 0, None, b"", ()) for offset in range(start, end)
+            ConsumedRecord("in", tp.partition, offset, 0, None, b"", []) for offset in range(start, end)
         ]
         return await self.works[tp].apply(Batch(Intake(tp, start), records, start, end))
 
@@ -164,6 +165,19 @@ async def test_a_sink_that_says_stop_is_not_tried_again(bench: Bench) -> None:
     await bench.give(0, 1)
     await until(lambda: bool(bench.stopped))
     assert bench.acknowledged == []
+    assert len(bench.target.calls) == 1
+
+
+async def test_a_sink_that_fails_behind_its_write_stops_the_worker_instead_of_standing_still(
+    bench: Bench,
+) -> None:
+    def broken(tp: TP, offset: int) -> None:
+        raise KeyError(tp)
+
+    bench.writer.acknowledge = broken
+    await bench.give(0, 1)
+    await until(lambda: bool(bench.stopped))
+    assert "warehouse can't go on (KeyError" in str(bench.stopped[0])
     assert len(bench.target.calls) == 1
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import FetchError, FetchResult
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.types import TP
+from fetched_records import batch, marker, partition_records
 
-from pipeline.engine.transport import Batch, Conductor, ConsumedRecord, Consumer, ConsumerThread, Intake
+from pipeline.engine.transport import Batch, Conductor, Consumer, ConsumerThread, Intake
+from pipeline.engine.unpacking import ConsumedRecord
 
 ONE, TWO = TP("in", 1), TP("in", 2)
 
@@ -26,28 +30,6 @@ class State:
 
     def consumed_to(self, offset: int) -> None:
         self.position = offset
-
-
-class Unpacker:
-    """Records of one fetch: `end` is the offset behind it, markers included; `broken` raises instead."""
-
-    def __init__(self, offsets: list[int], end: int, broken: bool = False) -> None:
-        self.next_fetch_offset = -1
-        self._offsets, self._end, self._broken = offsets, end, broken
-        self._consumer_record: Any = None
-        self._unpacked = self._unpack()
-
-    def __iter__(self) -> Any:
-        return self._unpacked
-
-    def _unpack(self) -> Any:
-        for offset in self._offsets:
-            if self._broken:
-                raise CorruptRecordException("broken")
-            record = SimpleNamespace(offset=offset, timestamp=7, key=b"k", value=b"v", headers=[("h", b"x")])
-            self.next_fetch_offset = offset + 1
-            yield self._consumer_record(ONE, record)
-        self.next_fetch_offset = self._end
 
 
 class Fetching:
@@ -63,8 +45,10 @@ class Fetching:
         owner = SimpleNamespace(failed=lambda tp, error: self.reported.append((tp, error)))
         self.thread.consumer = SimpleNamespace(owner=owner)
         assignment = SimpleNamespace(state_value=self.states.get, active=True)
-        self._subscription = SimpleNamespace(
-            reassignment_in_progress=False, subscription=SimpleNamespace(assignment=assignment)
+        self.subscription = SimpleNamespace(
+            fetch_context=nullcontext,
+            reassignment_in_progress=False,
+            subscription=SimpleNamespace(assignment=assignment),
         )
         self._assignment = assignment
         self.fetcher = SimpleNamespace(_records={}, _notify=lambda future: None, _wait_consume_future=None)
@@ -75,17 +59,32 @@ class Fetching:
         return intake
 
     def fetch(self, offsets: list[int], end: int, tp: TP = ONE, broken: bool = False) -> None:
-        unpacker = Unpacker(offsets, end, broken)
-        unpacker.next_fetch_offset = self.states[tp].position
+        written = batch(offsets, end) if offsets else marker(end - 1, 9, commit=True)
+        written = written[:-1] + b"?" if broken else written
+        records = partition_records(tp, self.states[tp].position, written)
         self.fetcher._records[tp] = FetchResult(
-            tp, assignment=self._assignment, partition_records=unpacker, backoff=0
+            tp, assignment=self._assignment, partition_records=records, backoff=0
         )
 
     def fail(self, error: Exception) -> None:
         self.fetcher._records[ONE] = FetchError(error=error, backoff=0)
 
+    def fill(self) -> None:
+        """As many batches are in memory as may be, and more has come."""
+        self.start(0).in_flight = 2
+        self.fetch([0], end=1)
+
+    async def poll(self, subscription: Any, seconds: float = 0.0) -> list[Batch]:
+        """As Faust's loop does."""
+        consumer = SimpleNamespace(_closed=False, _fetcher=self.fetcher, _subscription=subscription)
+        consumer.seek = lambda tp, offset: None
+        self.fetcher._closed, self.thread._ensure_consumer = False, lambda: consumer
+        self.thread.thread_loop = asyncio.get_running_loop()
+        self.fetcher._create_fetch_waiter = self.thread.thread_loop.create_future
+        return await self.thread.next_batches(seconds)
+
     def collect(self) -> list[tuple[int, int, list[int]]]:
-        batches = self.thread._collect(self.fetcher, self._subscription)
+        batches = self.thread._collect(self.fetcher, self.subscription)
         return [(batch.start, batch.end, [record.offset for record in batch.records]) for batch in batches]
 
 
@@ -105,6 +104,25 @@ def test_a_fetch_of_nothing_but_markers_belongs_to_the_next_batch() -> None:
     assert intake.read_to == 6
     fetching.fetch([6, 7], end=8)
     assert fetching.collect() == [(4, 8, [6, 7])]
+
+
+def test_a_batch_counts_as_in_flight_before_it_counts_as_read() -> None:
+    """The event loop looks at both from another thread: between them it would take the partition for quiet."""
+    fetching = Fetching()
+    intake = fetching.thread.intakes[ONE] = Watched(ONE, 0)
+    fetching.fetch([0], end=1)
+    assert fetching.collect() == [(0, 1, [0])]
+    assert intake.moves == [(0, 0), (1, 1)]
+
+
+class Watched(Intake):
+    """Notes each move of `read_to`, with the batches that are in flight by then."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "read_to":
+            moves = self.__dict__.setdefault("moves", [])
+            moves.append((value, getattr(self, "in_flight", 0)))
 
 
 def test_a_fetch_that_jumped_shows_as_a_gap() -> None:
@@ -151,8 +169,46 @@ def test_nothing_is_taken_while_partitions_are_handed_out_anew() -> None:
     fetching = Fetching()
     fetching.start(0)
     fetching.fetch([0], end=1)
-    fetching._subscription.reassignment_in_progress = True
+    fetching.subscription.reassignment_in_progress = True
     assert fetching.collect() == []
+
+
+@pytest.mark.parametrize(
+    "rests", [lambda fetching: None, lambda fetching: fetching.fill()], ids=["closed", "full"]
+)
+async def test_polling_goes_on_while_every_partition_rests(rests: Callable[[Fetching], None]) -> None:
+    """aiokafka leaves the group when nobody has polled for the poll interval."""
+    fetching, subscription = Fetching(), subscribed()
+    rests(fetching)
+    subscription._last_fetch_ended -= 1000
+    assert await fetching.poll(subscription) == []
+    assert subscription.fetcher_idle_time < 10
+
+
+def subscribed() -> SubscriptionState:
+    subscription = SubscriptionState()
+    subscription.subscribe({"in"})
+    subscription.assign_from_subscribed({ONE})
+    return subscription
+
+
+async def test_a_partition_that_is_done_wakes_the_fetch_that_waits_for_others() -> None:
+    fetching, bare = Fetching(), consumer()
+    fetching.fill()
+    bare._thread = fetching.thread
+    polling = asyncio.create_task(fetching.poll(fetching.subscription, 60.0))
+    await asyncio.sleep(0.01)
+    bare.release(Batch(fetching.thread.intakes[ONE], [], 0, 0))
+    assert len(await asyncio.wait_for(polling, 5)) == 1
+
+
+async def test_a_partition_that_is_started_wakes_the_fetch_that_waits_for_others() -> None:
+    fetching = Fetching()
+    fetching.fetch([0], end=1)
+    polling = asyncio.create_task(fetching.poll(fetching.subscription, 60.0))
+    await asyncio.sleep(0.01)
+    await fetching.thread.start_intake(ONE, 0)
+    assert len(await asyncio.wait_for(polling, 5)) == 1
 
 
 @pytest.mark.parametrize("error", [OffsetOutOfRangeError({ONE: 4}), RuntimeError("anything else")])
@@ -187,8 +243,8 @@ def test_a_record_has_what_the_logic_needs() -> None:
     fetching = Fetching()
     fetching.start(0)
     fetching.fetch([0], end=1)
-    (batch,) = fetching.thread._collect(fetching.fetcher, fetching._subscription)
-    assert batch.records == [ConsumedRecord("in", 1, 0, 7, b"k", b"v", (("h", b"x"),))]
+    (collected,) = fetching.thread._collect(fetching.fetcher, fetching.subscription)
+    assert collected.records == [ConsumedRecord("in", 1, 0, 7, b"k", b"v", [("h", b"x")])]
 
 
 def consumer() -> Consumer:

@@ -18,8 +18,8 @@ from pipeline.engine.errors import FencedError, PositionLostError
 from pipeline.engine.logs import Logs
 from pipeline.engine.opening import UNREAD, Committed
 from pipeline.engine.stage import Outbox, Record
-from pipeline.engine.transport import ConsumedRecord
 from pipeline.engine.unit import Outcome, Unit
+from pipeline.engine.unpacking import ConsumedRecord
 
 pytestmark = [
     pytest.mark.services,
@@ -28,7 +28,7 @@ pytestmark = [
 
 
 def record(offset: int, value: bytes = b"x", key: bytes = b"k") -> ConsumedRecord:
-    return ConsumedRecord("in", 0, offset, 0, key, value, ())
+    return ConsumedRecord("in", 0, offset, 0, key, value, [])
 
 
 def apply(unit: Unit, *offsets: int) -> Outcome:

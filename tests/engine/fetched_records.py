@@ -1,0 +1,53 @@
+"""What a fetch brings, as the broker would write it: batches of any offsets, markers, aborted transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
+from faust.types import TP
+
+_ATTRIBUTES, _LAST_DELTA = (
+    21,
+    23,
+)  # where they stand in a batch of format 2; the checksum covers all behind it
+_TRANSACTIONAL, _CONTROL = 0x10, 0x20
+_ABORT, _COMMIT = b"\x00\x00\x00\x00", b"\x00\x00\x00\x01"
+NOBODY = -1
+
+
+def batch(
+    offsets: Iterable[int], end: int, *, producer: int = NOBODY, codec: int = 0, attributes: int = 0
+) -> bytes:
+    """Records with these offsets in one batch that reaches up to `end`; `producer` makes it transactional."""
+    return _batch([(offset, b"k") for offset in offsets], end, producer, codec, attributes)
+
+
+def marker(offset: int, producer: int, *, commit: bool) -> bytes:
+    """The end of a transaction."""
+    return _batch([(offset, _COMMIT if commit else _ABORT)], offset + 1, producer, 0, _CONTROL)
+
+
+def _batch(records: list[tuple[int, bytes]], end: int, producer: int, codec: int, attributes: int) -> bytes:
+    base = records[0][0] if records else end - 1
+    is_transactional = producer != NOBODY
+    builder = DefaultRecordBatchBuilder(2, codec, is_transactional, producer, 0, 0, 1 << 20)
+    for offset, key in records:
+        builder.append(offset - base, 7, key, b"v", [("h", b"x")])
+    raw = bytearray(builder.build())
+    raw[:8] = base.to_bytes(8, "big")
+    raw[_LAST_DELTA : _LAST_DELTA + 4] = (end - 1 - base).to_bytes(4, "big")
+    raw[_ATTRIBUTES + 1] |= attributes
+    raw[_ATTRIBUTES - 4 : _ATTRIBUTES] = calc_crc32c(bytes(raw[_ATTRIBUTES:])).to_bytes(4, "big")
+    return bytes(raw)
+
+
+def partition_records(
+    tp: TP, position: int, *batches: bytes, aborted: Iterable[tuple[int, int]] = ()
+) -> PartitionRecords:
+    """What aiokafka makes of a fetch; `aborted` are (producer, first offset)."""
+    records = MemoryRecords(b"".join(batches))
+    return PartitionRecords(tp, records, list(aborted), position, None, None, True, READ_COMMITTED)

@@ -1,0 +1,48 @@
+"""A worker process for the tests: one sink that appends what it is given to a file, a line for each record.
+
+It takes a while for every write, so that something is always gathered or under way. A write that finds the file `away`
+beside its own fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from counting_worker import config
+
+from pipeline.engine.stage import Record
+from pipeline.engine.worker import build_app, create_sink, run_worker
+
+_WRITE_SECONDS = 0.2
+
+
+class File:
+    def __init__(self, path: Path) -> None:
+        self._path, self._away = path, path.with_name("away")
+
+    def write(self, records: Sequence[Record]) -> None:
+        if self._away.exists():
+            raise OSError("the file is away")
+        time.sleep(_WRITE_SECONDS)
+        with self._path.open("ab") as file:
+            file.write(b"".join(b"%s %s\n" % (record.key, record.value) for record in records))
+
+    def close(self) -> None: ...
+
+
+def main() -> int:
+    logging.basicConfig(level="WARNING", format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    settings = config()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    app = build_app(settings)
+    create_sink(app, "file", [f"{os.environ['APP']}.in"], lambda: File(settings.data / "written"))
+    return run_worker(app)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

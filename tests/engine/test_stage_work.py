@@ -1,0 +1,94 @@
+"""A partition's unit over its openings: when it is kept, when it is built anew, what shows as read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+from faust.types import TP
+from unit_bench import Bench
+
+from pipeline.engine.logs import Bounds
+from pipeline.engine.stage_work import StageWork
+from pipeline.engine.transport import Batch, Intake
+from pipeline.engine.unit import Unit
+from pipeline.engine.unpacking import ConsumedRecord
+
+PLACE = TP("in", 3)
+
+
+class Place:
+    """A stage's work; every opening builds another unit, which stands at offset 10."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.benches: list[Bench] = []
+        self.acknowledged: list[int] = []
+        self.logs = SimpleNamespace(bounds=lambda *_: Bounds(0, 0))
+        spec = Bench().unit.spec
+        self.work = StageWork(spec, PLACE, self, pool, self._acknowledge)  # type: ignore[arg-type]
+
+    def open(self, *_: object) -> Unit:
+        """As an Opener."""
+        self.benches.append(Bench())
+        return self.benches[-1].unit
+
+    def _acknowledge(self, tp: TP, offset: int) -> None:
+        self.acknowledged.append(offset)
+
+    async def give(self, start: int, end: int) -> int | None:
+        records = [ConsumedRecord("in", 3, offset, 0, b"k", b"v", []) for offset in range(start, end)]
+        return await self.work.apply(Batch(Intake(PLACE, start), records, start, end))
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with ThreadPoolExecutor(1) as pool:
+        yield Place(pool)
+
+
+async def test_a_unit_that_was_parked_at_rest_is_kept(place: Place) -> None:
+    await place.work.open(None)
+    await place.give(10, 12)
+    assert await place.work.open(None) == 12
+    assert len(place.benches) == 1
+
+
+@pytest.mark.parametrize("failing", ["a batch", "the quiet time"])
+async def test_a_unit_that_failed_is_not_kept_although_nobody_has_thrown_it_away(
+    place: Place, failing: str
+) -> None:
+    """A rebalance swallows the error, and parks what is there."""
+    await place.work.open(None)
+    place.benches[0].logic.fails = RuntimeError("half-way")
+    with pytest.raises(RuntimeError, match="half-way"):
+        await (place.give(10, 12) if failing == "a batch" else place.work.quiet(0, 10))
+    await place.work.open(None)
+    assert len(place.benches) == 2
+    assert place.benches[0].producer.committed == []
+
+
+async def test_what_was_committed_shows_as_read(place: Place) -> None:
+    await place.work.open(None)
+    await place.give(10, 12)
+    assert place.acknowledged == [12]
+
+
+async def test_a_batch_after_which_something_is_owed_shows_as_unread(place: Place) -> None:
+    await place.work.open(None)
+    place.benches[0].logic.owes = True
+    await place.give(10, 12)
+    await place.give(12, 15)
+    assert place.acknowledged == [10, 12]
+
+
+async def test_what_is_still_owed_when_it_is_quiet_still_shows_as_unread(place: Place) -> None:
+    await place.work.open(None)
+    place.benches[0].logic.owes = True
+    await place.give(10, 12)
+    await place.work.quiet(0, 12)
+    assert place.acknowledged == [10]
+    place.benches[0].logic.owes = False
+    await place.work.quiet(0, 12)
+    assert place.acknowledged == [10, 12]

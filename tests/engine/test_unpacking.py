@@ -1,0 +1,76 @@
+"""Records out of a fetch, of bytes as a broker writes them."""
+
+from __future__ import annotations
+
+import pytest
+from aiokafka.errors import CorruptRecordException
+from faust.types import TP
+from fetched_records import batch, marker, partition_records
+
+from pipeline.engine.unpacking import ConsumedRecord, Unpacking
+
+TOPIC = TP("in", 3)
+LZ4, CONTROL = 3, 0x20
+
+
+def unpacking(position: int, *batches: bytes, aborted: tuple[tuple[int, int], ...] = ()) -> Unpacking:
+    return Unpacking(partition_records(TOPIC, position, *batches, aborted=aborted))
+
+
+def offsets(records: list[ConsumedRecord]) -> list[int]:
+    return [record.offset for record in records]
+
+
+def test_a_record_is_as_it_was_written() -> None:
+    (record,) = unpacking(5, batch([5], 6)).take(10)
+    assert record == ConsumedRecord("in", 3, 5, 7, b"k", b"v", [("h", b"x")])
+
+
+def test_what_is_taken_is_limited_within_a_batch_and_over_batches_and_nothing_is_lost() -> None:
+    fetched = unpacking(0, batch([0, 1, 2], 3), batch([3, 4], 5), batch([5], 6))
+    taken = []
+    while fetched.has_more():
+        run = fetched.take(2)
+        assert len(run) <= 2
+        assert not run or fetched.next_fetch_offset in {run[-1].offset + 1, 6}
+        taken += offsets(run)
+    assert (taken, fetched.next_fetch_offset) == ([0, 1, 2, 3, 4, 5], 6)
+
+
+def test_the_next_fetch_is_behind_what_was_compacted_away() -> None:
+    fetched = unpacking(4, batch([4, 9], 12))
+    assert offsets(fetched.take(10)) == [4, 9]
+    assert fetched.next_fetch_offset == 12
+
+
+def test_a_batch_that_began_before_the_reader_gives_only_what_is_behind_it() -> None:
+    fetched = unpacking(2, batch([0, 1, 2, 3], 4, codec=LZ4))
+    assert offsets(fetched.take(1)) == [2]
+    assert offsets(fetched.take(10)) == [3]
+    assert fetched.next_fetch_offset == 4
+
+
+def test_markers_are_no_records_but_are_read() -> None:
+    fetched = unpacking(0, batch([0], 1, producer=9), marker(1, 9, commit=True))
+    assert offsets(fetched.take(10)) == [0]
+    assert (fetched.next_fetch_offset, fetched.has_more()) == (2, False)
+
+
+def test_what_an_aborted_transaction_wrote_is_not_seen_and_what_it_wrote_next_is() -> None:
+    fetched = unpacking(
+        0,
+        batch([0, 1], 2, producer=9),
+        batch([2], 3, producer=8),
+        marker(3, 9, commit=False),
+        batch([4], 5, producer=9),
+        aborted=((9, 0),),
+    )
+    assert offsets(fetched.take(10)) == [2, 4]
+    assert fetched.next_fetch_offset == 5
+
+
+def test_a_wrong_checksum_is_an_error() -> None:
+    broken = bytearray(batch([0], 1))
+    broken[-1] ^= 1
+    with pytest.raises(CorruptRecordException, match="in-3 at offset 0"):
+        unpacking(0, bytes(broken)).take(10)
