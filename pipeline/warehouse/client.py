@@ -34,6 +34,11 @@ SETTINGS: dict[str, Any] = {
     "insert_deduplicate": 0,
     "deduplicate_insert": "disable",
     "deduplicate_insert_select": "disable",
+    # rows that replace one another meet at the next merge, and FINAL knows it; to merge each block beforehand as well
+    # is two thirds of what an insert costs
+    "optimize_on_insert": 0,
+    # the default puts a column's default in the place of a NULL that an INSERT … SELECT has for it, in silence
+    "insert_null_as_default": 0,
     # a replay's block may span more months than the default of 100
     "max_partitions_per_insert_block": 0,
     # every partition key here is a function of the sorting key, so no two partitions hold versions of one row
@@ -146,7 +151,12 @@ class Warehouse:
         return rows, columns
 
     def insert(self, table: str, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:
-        """Store one block: a sequence of values for each name; returns when ClickHouse has confirmed it.
+        """Store one block: a sequence of values for each name. Returns and raises as `send` does."""
+        self.send(f"INSERT INTO {table} ({', '.join(names)}) VALUES", columns)
+
+    def send(self, sql: str, columns: Sequence[Sequence[Any]]) -> None:
+        """Store one block: a sequence of values for each column that an INSERT takes, from `input()` if it has
+        that; returns when ClickHouse has confirmed it.
 
         Instants may be integers in the column's unit. The columns are left as they are, so that the very same
         block can be sent again. Raises WarehouseUnreachableError, WarehouseRefusedError, and BadDataError,
@@ -154,7 +164,6 @@ class Warehouse:
         """
         if not columns or not columns[0]:
             return
-        sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES"
         # copied because the driver converts in place
         block = [list(column) for column in columns]
         self._run(lambda: self._client().execute(sql, block, columnar=True))

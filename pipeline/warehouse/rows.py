@@ -3,7 +3,8 @@
 In: consumed records of one topic. Out: blocks (a table, a list of values for each column, and the record
 behind each row), and through `refuse` every record that cannot be read, with the reason. What always holds:
 rows stand in the order of the records; instants are integers in the column's unit, microseconds but for a
-dead letter's milliseconds; no list is shared between blocks.
+dead letter's milliseconds; no list is shared between blocks. This is the careful way, which finds what is wrong
+with which record; `pipeline.warehouse.readings` is the usual one.
 """
 
 from __future__ import annotations
@@ -29,23 +30,33 @@ VALUE_BYTES = 16 * 1024  # of a dead letter: enough to see what is wrong; the to
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _T = TypeVar("_T")
+_decode_counts = msgspec.json.Decoder(wire.StageCounts).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows of one table, column by column; `records[i]` is the record behind row i."""
+    """Rows of one table, column by column; `records[i]` is the record behind row i.
+
+    `reading` is the INSERT that makes the table's columns of these; without it they are the table's.
+    """
 
     table: str
     columns: dict[str, list[Any]]
     records: Sequence[Record]
+    reading: str = ""
 
     def __len__(self) -> int:
         return len(self.records)
 
+    @property
+    def statement(self) -> str:
+        """To which the columns are to be sent."""
+        return self.reading or f"INSERT INTO {self.table} ({', '.join(self.columns)}) VALUES"
+
     def part(self, start: int, stop: int) -> Block:
         """The rows from `start` up to `stop`."""
         columns = {name: values[start:stop] for name, values in self.columns.items()}
-        return Block(self.table, columns, self.records[start:stop])
+        return Block(self.table, columns, self.records[start:stop], self.reading)
 
 
 def touchpoint_blocks(records: Sequence[Record], refuse: Refuse) -> list[Block]:
@@ -86,6 +97,11 @@ def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
     ]
 
 
+def stage_counts(records: Sequence[Record]) -> Block:
+    """The records that count, of `journeys.state` → stage_counts. Raises msgspec.DecodeError for any other."""
+    return _counts([(record, _decode_counts(record.value or b"")) for record in records])
+
+
 def dead_letter_blocks(records: Iterable[Record]) -> list[Block]:
     """`touchpoints.dead-letter` → dead_letters. A record that is no dead letter is kept as one too, without reasons:
     nothing is ever refused here, where refusing would only make another.
@@ -93,7 +109,7 @@ def dead_letter_blocks(records: Iterable[Record]) -> list[Block]:
     good = [record for record in records if record.value is not None]
     letters = [_letter(record) for record in good]
     columns: dict[str, list[Any]] = {
-        "time": [_micros(letter.time) // 1000 for letter in letters],
+        "time": [micros(letter.time) // 1000 for letter in letters],
         "topic": [letter.topic for letter in letters],
         "partition": [letter.partition for letter in letters],
         "offset": [letter.offset for letter in letters],
@@ -104,7 +120,7 @@ def dead_letter_blocks(records: Iterable[Record]) -> list[Block]:
         "key": [record.key or b"" for record in good],
         "value": [(record.value or b"")[:VALUE_BYTES] for record in good],
         "bytes": [len(record.value or b"") for record in good],
-        "version": [_place(record) for record in good],
+        "version": [place(record) for record in good],
     }
     return [Block("dead_letters", columns, good)]
 
@@ -129,7 +145,7 @@ def _letter(record: Record) -> DeadLetter:
 def _touchpoint_columns(
     records: Sequence[Record], touchpoints: Sequence[wire.EnrichedTouchpoint]
 ) -> dict[str, list[Any]]:
-    """One comprehension a column, nothing built per row: this is the warehouse's hot path."""
+    """One comprehension a column, nothing built per row."""
     return {
         "time": [(t.time - _EPOCH) // _MICROSECOND for t in touchpoints],
         "source": [t.source for t in touchpoints],
@@ -149,7 +165,7 @@ def _touchpoint_columns(
         "stages": [_all_of([j.stages for j in t.journeys]) for t in touchpoints],
         "stages_entered": [_all_of([j.entered for j in t.journeys]) for t in touchpoints],
         "stages_left": [_all_of([j.left for j in t.journeys]) for t in touchpoints],
-        "version": [_place(record) for record in records],
+        "version": [place(record) for record in records],
     }
 
 
@@ -157,17 +173,18 @@ def _all_of(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return parts[0] if len(parts) == 1 else tuple(chain.from_iterable(parts))
 
 
-def _place(record: Record) -> int:
+def place(record: Record) -> int:
     """Grows along a partition, differs everywhere: of two rows with one key the same one always wins."""
     return record.offset << 10 | record.partition
 
 
-def _micros(moment: datetime) -> int:
+def micros(moment: datetime) -> int:
+    """Since 1970."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def _micros_or_none(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+    return None if moment is None else micros(moment)
 
 
 def _decoded(
@@ -198,7 +215,7 @@ def _decoded_singly(
 
 def _finding_log(records: Sequence[Record], findings: Sequence[wire.Finding]) -> Block:
     columns: dict[str, list[Any]] = {
-        "opened_at": [_micros(f.opened_at) for f in findings],
+        "opened_at": [micros(f.opened_at) for f in findings],
         "finding_id": [f.finding_id for f in findings],
         "revision": [f.revision for f in findings],
         "type": ["promise" if isinstance(f, wire.PromiseFinding) else "stall" for f in findings],
@@ -206,9 +223,9 @@ def _finding_log(records: Sequence[Record], findings: Sequence[wire.Finding]) ->
         "status": [f.status for f in findings],
         "person_id": [f.person_id for f in findings],
         "journey_id": [f.journey_id for f in findings],
-        "detected_at": [_micros(f.detected_at) for f in findings],
+        "detected_at": [micros(f.detected_at) for f in findings],
         "record": [record.value for record in records],
-        "version": [_place(record) for record in records],
+        "version": [place(record) for record in records],
     }
     return Block("findings", columns, records)
 
@@ -220,11 +237,11 @@ def _promises(rows: Sequence[tuple[Record, wire.PromiseFinding]]) -> Block:
         **_shared(findings),
         "rule": [f.rule for f in findings],
         "kind": [d.kind for d in details],
-        "made_at": [_micros(d.made_at) for d in details],
+        "made_at": [micros(d.made_at) for d in details],
         "made_by": [d.made_by for d in details],
         "owed_by": [d.owed_by for d in details],
-        "due_at": [_micros(d.due_at) for d in details],
-        "at_risk_at": [_micros(d.at_risk_at) for d in details],
+        "due_at": [micros(d.due_at) for d in details],
+        "at_risk_at": [micros(d.at_risk_at) for d in details],
         "met_at": [_micros_or_none(d.met_at) for d in details],
         "cancelled_at": [_micros_or_none(d.cancelled_at) for d in details],
         "gap_hours": [d.gap_hours for d in details],
@@ -239,8 +256,8 @@ def _stalls(rows: Sequence[tuple[Record, wire.StallFinding]]) -> Block:
         **_shared(findings),
         "owner": [f.owner for f in findings],
         "stage": [d.stage for d in details],
-        "entered_at": [_micros(d.entered_at) for d in details],
-        "since": [_micros(d.since) for d in details],
+        "entered_at": [micros(d.entered_at) for d in details],
+        "since": [micros(d.since) for d in details],
         "limit_seconds": [d.limit_seconds for d in details],
         "limit_kind": [d.limit_kind for d in details],
         "left_at": [_micros_or_none(d.left_at) for d in details],
@@ -259,7 +276,7 @@ def _shared(findings: Sequence[wire.Finding]) -> dict[str, list[Any]]:
         "journey_id": [f.journey_id for f in findings],
         "journey_type": [f.journey_type for f in findings],
         "journey_key": [f.journey_key for f in findings],
-        "detected_at": [_micros(f.detected_at) for f in findings],
+        "detected_at": [micros(f.detected_at) for f in findings],
         "evidence": [f.evidence for f in findings],
     }
 
@@ -273,12 +290,12 @@ def _journeys(rows: Sequence[tuple[Record, wire.JourneyState]]) -> Block:
         "journey_key": [s.journey_key for s in states],
         "person_id": [s.person_id for s in states],
         "status": [s.status for s in states],
-        "opened_at": [_micros(s.opened_at) for s in states],
+        "opened_at": [micros(s.opened_at) for s in states],
         "ended_at": [_micros_or_none(s.ended_at) for s in states],
-        "last_at": [_micros(s.last_at) for s in states],
+        "last_at": [micros(s.last_at) for s in states],
         "touchpoints": [s.touchpoints for s in states],
         "`stages.stage`": [tuple([visit.stage for visit in s.stages]) for s in states],
-        "`stages.entered_at`": [tuple([_micros(visit.entered_at) for visit in s.stages]) for s in states],
+        "`stages.entered_at`": [tuple([micros(visit.entered_at) for visit in s.stages]) for s in states],
     }
     return Block("journeys", columns, [record for record, _ in rows])
 

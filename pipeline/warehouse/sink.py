@@ -3,7 +3,8 @@
 In: records of `journeys.enriched`, `journeys.findings`, `journeys.state` and `touchpoints.dead-letter`. Out:
 their rows in ClickHouse, then the buckets that they touched (`touched`), and each record that cannot be
 stored (`refused`). What always holds: when `write` has returned, everything is confirmed; when it raises, the
-very same call may be repeated, because every row replaces itself.
+very same call may be repeated, because every row replaces itself. ClickHouse reads the records (`readings`); those
+of a topic of which it, or msgspec, can't read one are made rows here (`rows`), and the bad ones found.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from pipeline.engine.stage import Record
 from pipeline.topology import Topology
 from pipeline.warehouse.buckets import touched_buckets
 from pipeline.warehouse.client import BadDataError, Warehouse
+from pipeline.warehouse.readings import finding_readings, state_readings, touchpoint_readings
 from pipeline.warehouse.rows import (
     Block,
     Refuse,
@@ -46,6 +50,12 @@ class WarehouseSink:
         self._touched = touched
         self._refused = refused
         self._inserted = inserted
+        self._readings: dict[str, Callable[[Sequence[Record]], list[Block]]] = {
+            topology.enriched: touchpoint_readings,
+            topology.findings: finding_readings,
+            topology.state: state_readings,
+            topology.dead_letter: dead_letter_blocks,
+        }
         self._blocks: dict[str, Callable[[Sequence[Record], Refuse], list[Block]]] = {
             topology.enriched: touchpoint_blocks,
             topology.findings: finding_blocks,
@@ -62,9 +72,7 @@ class WarehouseSink:
         def refuse(record: Record, reason: str) -> None:
             refusals.setdefault(id(record), (record, reason))
 
-        blocks = [block for topic, some in _by_topic(records) for block in self._blocks[topic](some, refuse)]
-        for block in blocks:
-            self._store(block, refuse)
+        blocks = [block for topic, some in _by_topic(records) for block in self._write(topic, some, refuse)]
         for record, reason in refusals.values():
             self._refused(record, reason)
         keys = touched_buckets(blocks)
@@ -74,13 +82,22 @@ class WarehouseSink:
     def close(self) -> None:
         self._warehouse.close()
 
+    def _write(self, topic: str, records: Sequence[Record], refuse: Refuse) -> list[Block]:
+        """All of one topic; the blocks that were stored."""
+        try:
+            blocks = self._readings[topic](records)
+            for block in blocks:
+                self._insert(block)
+        except (BadDataError, msgspec.DecodeError):
+            blocks = self._blocks[topic](records, refuse)
+            for block in blocks:
+                self._store(block, refuse)
+        return blocks
+
     def _store(self, block: Block, refuse: Refuse) -> None:
         """Insert a block; if some row of it is bad, halve it until the bad rows are alone."""
-        if not len(block):
-            return
-        began = time.perf_counter()
         try:
-            self._warehouse.insert(block.table, list(block.columns), list(block.columns.values()))
+            self._insert(block)
         except BadDataError as error:
             if len(block) == 1:
                 refuse(block.records[0], f"ClickHouse does not take it into {block.table}: {error}")
@@ -88,8 +105,13 @@ class WarehouseSink:
             middle = len(block) // 2
             self._store(block.part(0, middle), refuse)
             self._store(block.part(middle, len(block)), refuse)
-        else:
-            self._inserted(block.table, len(block), time.perf_counter() - began)
+
+    def _insert(self, block: Block) -> None:
+        if not len(block):
+            return
+        began = time.perf_counter()
+        self._warehouse.send(block.statement, list(block.columns.values()))
+        self._inserted(block.table, len(block), time.perf_counter() - began)
 
 
 def _by_topic(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:

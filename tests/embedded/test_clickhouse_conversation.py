@@ -194,6 +194,44 @@ def test_an_insert_may_have_several_blocks_under_one_token(client: Client) -> No
     assert client.execute("SELECT count(), uniqExact(a) FROM t") == [(35, 35)]
 
 
+READ = "INSERT INTO t (a) SELECT toUInt8(text) FROM input('text String') WHERE text != '' FORMAT Native"
+
+
+def test_an_insert_from_input_takes_blocks_of_its_structure(client: Client) -> None:
+    client.execute("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+    blocks = {"insert_block_size": 2}
+    assert client.execute(READ, [("7",), ("",), ("9",)], settings=blocks) == 3
+    assert client.execute("SELECT a FROM t ORDER BY a") == [(7,), (9,)]
+
+
+def test_an_insert_from_input_that_fails_leaves_nothing_and_the_connection_goes_on(client: Client) -> None:
+    client.execute("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+    with pytest.raises(ServerException) as failed:
+        client.execute(READ, [("1",), ("two",)])
+    assert failed.value.code == 6
+    client.execute(READ, [("3",)])
+    assert client.execute("SELECT a FROM t") == [(3,)]
+
+
+def test_each_insert_of_a_connection_has_its_own_rows_alone_however_long_the_one_before(
+    client: Client,
+) -> None:
+    client.execute("CREATE TABLE t (a String) ENGINE = MergeTree ORDER BY a")
+    sizes = [100_000, 1, 0, 70_000, 2]
+    for n, size in enumerate(sizes):
+        client.execute("INSERT INTO t VALUES", [[f"{n} {'x' * 900}"] * size], columnar=True)
+    found = client.execute("SELECT toUInt8(substring(a, 1, 1)) AS n, count() FROM t GROUP BY n ORDER BY n")
+    assert found == [(n, size) for n, size in enumerate(sizes) if size]
+
+
+def test_a_connection_asks_anew_what_columns_a_table_has(client: Client) -> None:
+    client.execute("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+    client.execute("INSERT INTO t VALUES", [(1,)])
+    client.execute("ALTER TABLE t ADD COLUMN b String")
+    client.execute("INSERT INTO t VALUES", [(2, "x")])
+    assert client.execute("SELECT a, b FROM t ORDER BY a") == [(1, ""), (2, "x")]
+
+
 def test_a_block_that_the_table_refuses_leaves_nothing_of_its_insert(client: Client) -> None:
     client.execute("CREATE TABLE t (a UInt32, CONSTRAINT small CHECK a < 100) ENGINE = MergeTree ORDER BY a")
     with pytest.raises(ServerException) as failed:

@@ -40,9 +40,23 @@ def test_an_insert_without_data_waits_for_blocks(query: str, text: str, settings
     assert parse(query) == Statement("insert", text, settings, sample)
 
 
+def test_an_insert_from_input_waits_for_blocks_of_its_structure() -> None:
+    structure = "'b UInt8, c Enum8(\\'x\\' = 1)'"
+    query = f"INSERT INTO t (a) SELECT b + 1 FROM Input( {structure} ) WHERE c != 'input(1)' FORMAT Native;"
+    assert parse(query) == Statement(
+        "insert",
+        "INSERT INTO t (a) SELECT b + 1 FROM ",
+        " WHERE c != 'input(1)'",
+        f"SELECT * FROM null({structure})",
+        structure,
+    )
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        "INSERT INTO t SELECT 'x' FROM input",
+        "INSERT INTO t SELECT ' FROM input(\\'a UInt8\\')'",
         "INSERT INTO t VALUES (1, 'VALUES')",
         "INSERT INTO t SELECT 1",
         "CREATE TABLE t (a UInt8) ENGINE = Memory",

@@ -97,14 +97,19 @@ def test_a_refused_query_leaves_the_connection_usable(warehouse: Warehouse) -> N
 
 @pytest.mark.services
 def test_the_settings_that_matter_are_in_force(warehouse: Warehouse) -> None:
-    asked = "'async_insert', 'max_partitions_per_insert_block', 'deduplicate_insert', 'insert_deduplicate'"
+    asked = (
+        "'async_insert', 'max_partitions_per_insert_block', 'deduplicate_insert', 'insert_deduplicate', "
+        "'insert_null_as_default', 'optimize_on_insert'"
+    )
     rows = warehouse.query(f"SELECT name, value FROM system.settings WHERE name IN ({asked}) ORDER BY name")
 
     assert rows == [
         ("async_insert", "0"),
         ("deduplicate_insert", "disable"),
         ("insert_deduplicate", "0"),
+        ("insert_null_as_default", "0"),
         ("max_partitions_per_insert_block", "0"),
+        ("optimize_on_insert", "0"),
     ]
 
 

@@ -157,3 +157,13 @@ def test_an_open_quote_is_refused_with_its_line(tmp_path: Path) -> None:
 
     with pytest.raises(MigrationError, match=r"0001_a\.sql, line 2: ' is opened and never closed"):
         migrate(UNTOUCHED, files)
+
+
+@pytest.mark.services
+def test_touchpoints_are_merged_column_by_column_before_clickhouse_would_by_default(
+    warehouse: Warehouse,
+) -> None:
+    ((made,),) = warehouse.query(
+        "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'touchpoints'"
+    )
+    assert "vertical_merge_algorithm_min_rows_to_activate = 10000" in made

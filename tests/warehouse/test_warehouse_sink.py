@@ -28,7 +28,7 @@ from published_records import (
 )
 
 from pipeline.engine.stage import Record
-from pipeline.warehouse.buckets import AGGREGATES, TOUCHPOINTS, BucketSink
+from pipeline.warehouse.buckets import AGGREGATES, TOUCHPOINTS, Aggregate, BucketSink
 from pipeline.warehouse.client import Warehouse, WarehouseRefusedError
 from pipeline.warehouse.sink import WarehouseSink
 
@@ -405,6 +405,11 @@ def test_more_buckets_than_fit_into_one_statement_are_all_recomputed(stage: Stag
     assert stage.warehouse.query("SELECT count(), sum(touchpoints) FROM touchpoints_hourly FINAL") == [
         (2300, 2300)
     ]
+
+
+@pytest.mark.parametrize("aggregate", AGGREGATES.values(), ids=AGGREGATES)
+def test_a_recomputation_takes_one_of_the_server_s_threads(aggregate: Aggregate) -> None:
+    assert aggregate.statement([0], 1).endswith("SETTINGS max_threads = 1")
 
 
 def test_recomputing_rests_four_times_as_long_as_it_worked_but_not_for_ever() -> None:

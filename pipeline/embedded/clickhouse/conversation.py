@@ -136,10 +136,10 @@ class Conversation:
         return block if block.rows or block.columns else None
 
     def _insert(self, session: Session, statement: Statement) -> None:
-        columns = session.columns(statement.sample)
+        columns = session.awaited(statement)
         for _, type_ in columns:
             column_of(type_)
-        with contextlib.closing(session.insert(statement.text, statement.settings)) as insert:
+        with contextlib.closing(session.insert(statement)) as insert:
             self._out.header(columns)
             while block := self._next_block():
                 insert.add(block)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from io import FileIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,6 +21,7 @@ from chdb.session import Session as ChdbSession
 
 from pipeline.embedded.clickhouse.faults import UNKNOWN_SETTING, ServerError
 from pipeline.embedded.clickhouse.native import Block, read_block, read_names
+from pipeline.embedded.clickhouse.statements import Statement
 from pipeline.embedded.clickhouse.wire import Memory, PacketReader
 
 PINNED: Final = {
@@ -39,6 +43,8 @@ PINNED: Final = {
 
 _MARK: Final = "/* client query "
 _INSERT: Final = re.compile(r"\s*INSERT\b", re.IGNORECASE)
+_STRUCTURES: Final = 64  # of input(), whose columns a session remembers: to ask is 1 ms
+_SPOOL_BYTES: Final = 64 * 1024 * 1024
 _NOT_A_STREAM: Final = "Streaming query is not supported"
 
 
@@ -56,9 +62,9 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder / "store")
-        self._spool = folder / "inserts"
-        shutil.rmtree(self._spool, ignore_errors=True)  # what a crash has left
-        self._spool.mkdir(parents=True)
+        self._spools = folder / "inserts"
+        shutil.rmtree(self._spools, ignore_errors=True)  # what a crash has left
+        self._spools.mkdir(parents=True)
         self._keeper = self._open()  # chDB is open as long as a session is
         major, minor, patch, *_ = str(self._keeper.query("SELECT version()", "TSVRaw")).strip().split(".")
         self.version = (int(major), int(minor), int(patch))
@@ -71,7 +77,8 @@ class Engine:
             raise ServerError.from_chdb(error) from error
 
     def session(self, database: str) -> Session:
-        session = Session(self._open(), self._spool, self._marks)
+        spool = Spool(self._spools / f"{next(self._marks)}.native")
+        session = Session(self._open(), spool, self._marks)
         try:
             session.set_for_good(PINNED)
             if database:
@@ -93,11 +100,12 @@ class Engine:
 class Session:
     """One client's settings, database and temporary tables. Not to be used from two threads at once."""
 
-    def __init__(self, chdb: ChdbSession, spool: Path, marks: Iterator[int]) -> None:
+    def __init__(self, chdb: ChdbSession, spool: Spool, marks: Iterator[int]) -> None:
         self._chdb = chdb
         self._spool = spool
         self._marks = marks
         self._applied: dict[str, str] = {}
+        self._columns_of_structure = lru_cache(_STRUCTURES)(self.columns)
 
     def mark(self, text: str) -> tuple[int, str]:
         """A number, and the query with it in a comment, by which it can be killed.
@@ -166,7 +174,7 @@ class Session:
         reader, chunks, size = PacketReader(Memory(raw)), [], 0
         while size < len(raw):
             block = read_block(reader)
-            chunks.append(Chunk(memoryview(block.raw), block.rows, 0, 0))
+            chunks.append(Chunk(block.raw, block.rows, 0, 0))
             size += len(block.raw)
         return chunks
 
@@ -178,6 +186,11 @@ class Session:
             raise ServerError.from_chdb(error) from error
         return [(row[0], row[1]) for row in map(json.loads, said.splitlines())]
 
+    def awaited(self, insert: Statement) -> list[tuple[str, str]]:
+        """Names and types of the columns that an insert's blocks have to have."""
+        # a table may change at any time, a structure is all in the text
+        return (self._columns_of_structure if insert.structure else self.columns)(insert.sample)
+
     def columns_of(self, chunk: Chunk, select: str) -> list[tuple[str, str]]:
         """Names and types of the columns in a chunk, which `select` gave."""
         try:
@@ -185,11 +198,12 @@ class Session:
         except ServerError:  # a type such as AggregateFunction, whose values can't be stepped over
             return self.columns(select)
 
-    def insert(self, target: str, settings: str) -> Insert:
-        """`target` is an INSERT as far as its columns, `settings` its SETTINGS clause or nothing."""
-        return Insert(self, target, settings, self._spool / f"{next(self._marks)}.native")
+    def insert(self, statement: Statement) -> Insert:
+        """`statement` is an insert."""
+        return Insert(self, statement, self._spool)
 
     def close(self) -> None:
+        self._spool.remove()
         self._chdb.close()
 
 
@@ -200,28 +214,68 @@ class Insert:
     its end then returns as if the rows were there.
     """
 
-    def __init__(self, session: Session, target: str, settings: str, file: Path) -> None:
+    def __init__(self, session: Session, statement: Statement, spool: Spool) -> None:
         self._session = session
-        self._statement = f"{target} FROM INFILE {_quoted(str(file))} {settings}\nFORMAT Native"
-        self._file = file
-        self._blocks = file.open("xb")
+        self._statement = _from_file(statement, _quoted(str(spool.path)))
+        self._spool = spool
         self._rows = 0
 
     def add(self, block: Block) -> None:
-        self._blocks.write(block.raw)
+        self._spool.write(block.raw)
         self._rows += block.rows
 
     def commit(self) -> int:
         """Returns the number of rows. Raises ServerError as the engine does."""
-        self._blocks.close()
+        self._spool.end()
         if self._rows:
             self._session.command(self._statement)
         return self._rows
 
     def close(self) -> None:
         """Gives up what was not committed."""
-        self._blocks.close()
-        self._file.unlink()
+        self._spool.rewind()
+
+
+class Spool:
+    """A session's file for the blocks of one INSERT after another.
+
+    It is written over, not made anew: new files and new pages are a tenth of what an INSERT costs. One that
+    has grown large is emptied.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: FileIO | None = None
+
+    def write(self, raw: memoryview) -> None:
+        if self._file is None:
+            self._file = FileIO(self.path, "xb")
+        written = 0
+        while written < len(raw):  # the kernel takes 2 GiB at most
+            written += self._file.write(raw[written:])
+
+    def end(self) -> None:
+        """Nothing of an earlier INSERT is behind what was written."""
+        if self._file is not None:
+            self._file.truncate()
+
+    def rewind(self) -> None:
+        if self._file is not None:
+            if self._file.seek(0, os.SEEK_END) > _SPOOL_BYTES:
+                self._file.truncate(0)
+            self._file.seek(0)
+
+    def remove(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self.path.unlink()
+
+
+def _from_file(insert: Statement, file: str) -> str:
+    if insert.structure:
+        return f"{insert.text}file({file}, 'Native', {insert.structure}){insert.settings}"
+    return f"{insert.text} FROM INFILE {file} {insert.settings}\nFORMAT Native"
 
 
 def _quoted(value: str) -> str:

@@ -28,7 +28,7 @@ class Bytes(Protocol):
     def skip(self, size: int) -> None: ...
     def skip_strings(self, count: int) -> None: ...
     def start_copy(self) -> None: ...
-    def end_copy(self) -> bytes: ...
+    def end_copy(self) -> memoryview: ...
 
 
 class Column(NamedTuple):
@@ -39,7 +39,7 @@ class Column(NamedTuple):
 
 
 class Block(NamedTuple):
-    raw: bytes
+    raw: memoryview
     rows: int
     columns: int
 

@@ -15,11 +15,13 @@ from pipeline.embedded.clickhouse.faults import NOT_IMPLEMENTED, SYNTAX_ERROR, S
 class Statement(NamedTuple):
     kind: Literal["rows", "insert", "other"]
     text: str
-    """Without a trailing semicolon or FORMAT; of an insert, as far as its columns."""
+    """Without a trailing semicolon or FORMAT; of an insert, as far as its columns, or its input()."""
     settings: str = ""
-    """Of an insert: its SETTINGS clause."""
+    """Of an insert: its SETTINGS clause, or what follows its input()."""
     sample: str = ""
     """Of an insert: the SELECT that has the columns which the client must send."""
+    structure: str = ""
+    """Of an insert from input(): what it has in its brackets."""
 
 
 _OPAQUE: Final = re.compile(
@@ -38,6 +40,7 @@ _TARGET: Final = re.compile(
     r"\s*(?P<columns>\((?:[^()]|\([^()]*\))*\))?\s*(?P<settings>SETTINGS\b.*)?\Z",
     re.IGNORECASE | re.DOTALL,
 )
+_INPUT: Final = re.compile(r"\bFROM\s+(?P<call>input\s*\(\s*(?P<structure>\x00+)\s*\))", re.IGNORECASE)
 _OUTFILE: Final = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
 _TOTALS: Final = re.compile(r"\bWITH\s+TOTALS\b", re.IGNORECASE)
 
@@ -73,6 +76,10 @@ def _refuse(masked: str) -> None:
 
 
 def _parse_insert(query: str, masked: str, end: int, with_format: bool) -> Statement:
+    if source := _INPUT.search(masked):
+        structure = query[slice(*source.span("structure"))]
+        before, after = query[: source.start("call")], query[source.end("call") : end].rstrip()
+        return Statement("insert", before, after, f"SELECT * FROM null({structure})", structure)  # noqa: S608
     values = _VALUES.search(masked[:end])
     if not values and not with_format:
         return Statement("other", query[:end].rstrip())  # INSERT … SELECT, or with its values in the text
@@ -81,7 +88,8 @@ def _parse_insert(query: str, masked: str, end: int, with_format: bool) -> State
     if not target:
         raise ServerError(
             NOT_IMPLEMENTED,
-            "The embedded ClickHouse takes blocks only for INSERT INTO [database.]table [(columns)] VALUES.",
+            "The embedded ClickHouse takes blocks only for INSERT INTO [database.]table [(columns)] VALUES "
+            "or INSERT INTO … SELECT … FROM input('…').",
         )
     table = query[slice(*target.span("table"))]
     columns = query[slice(*target.span("columns"))][1:-1] if target["columns"] else "*"

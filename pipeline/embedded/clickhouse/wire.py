@@ -163,7 +163,7 @@ class PacketReader:
         """From here on, what is read is kept too."""
         self._tape.start(self._unread())
 
-    def end_copy(self) -> bytes:
+    def end_copy(self) -> memoryview:
         """What was read since `start_copy`."""
         return self._tape.end(len(self._unread()))
 
@@ -189,10 +189,10 @@ class _Tape:
     def start(self, unread: memoryview) -> None:
         self._kept = bytearray(unread)
 
-    def end(self, unread: int) -> bytes:
+    def end(self, unread: int) -> memoryview:
         kept, self._kept = self._kept, None
         assert kept is not None
-        return bytes(memoryview(kept)[: len(kept) - unread])
+        return memoryview(kept)[: len(kept) - unread]
 
 
 class PacketWriter:

@@ -31,7 +31,9 @@ CREATE TABLE IF NOT EXISTS touchpoints
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(time)
 PRIMARY KEY time
-ORDER BY (time, source, id);
+ORDER BY (time, source, id)
+-- Column by column, a merge costs a third of what it costs row by row; the default waits for 131,072 rows.
+SETTINGS vertical_merge_algorithm_min_rows_to_activate = 10000;
 
 CREATE TABLE IF NOT EXISTS findings
 (
@@ -44,7 +46,7 @@ CREATE TABLE IF NOT EXISTS findings
     person_id UUID CODEC(ZSTD(1)),
     journey_id String CODEC(ZSTD(1)),
     detected_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
-    record String CODEC(ZSTD(3)) COMMENT 'The whole finding as published, JSON',
+    record String CODEC(ZSTD(1)) COMMENT 'The whole finding as published, JSON',
     version UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Place in the topic: offset * 1024 + partition',
     ingested_at DateTime('UTC') DEFAULT now() CODEC(Delta, ZSTD(1)),
     INDEX by_id finding_id TYPE bloom_filter(0.01) GRANULARITY 1,
