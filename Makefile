@@ -15,10 +15,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 	THROUGHLINE_INTERPRETED=1 $(INSTALL)
 	touch $@
 
-$(COMPILED): $(INSTALLED) setup.py $(wildcard pipeline/core/*.py)
+$(COMPILED): $(INSTALLED) setup.py pipeline/core $(wildcard pipeline/core/*.py pipeline/ports.py schemas/*.py schemas/*/*.py)
 	rm -f *.so pipeline/core/*.so pipeline/core/.compiled
 	$(INSTALL)
 	@test -e pipeline/core/.compiled || echo "pipeline/core is not compiled and will be slower: a C compiler or Python's headers are not here"
+	@$(BIN)/python -m compileall -q pipeline/core  # so that the folder changes only with its modules
 	touch $@
 
 demo: setup  ## the main job on the embedded services: simulate, stitch, detect, compare with the truth

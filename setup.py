@@ -28,7 +28,6 @@ _INTERPRETED = {
     "stored.py",
     "validation.py",
     # nothing of these is on the way of an event
-    "ports.py",
     "run.py",
     "summary.py",
 }
@@ -43,9 +42,16 @@ def compiled_sources(root: Path = Path()) -> list[Path]:
 def digest(root: Path = Path()) -> str:
     """What `COMPILED_FROM` holds if the compiled modules are those of `root`."""
     content = blake2b(digest_size=16)
-    for path in compiled_sources(root):
-        content.update(f"{path.name}\0".encode() + (root / path).read_bytes())
+    for path in _read_by_the_compiler(root):
+        content.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return content.hexdigest()
+
+
+def _read_by_the_compiler(root: Path) -> list[Path]:
+    """What is compiled, and the modules whose types went into it."""
+    return sorted(
+        [*(root / CORE).glob("*.py"), root / "pipeline" / "ports.py", *(root / "schemas").rglob("*.py")]
+    )
 
 
 def _can_compile() -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from agents import identity, ingest, journey, reporting, warehouse
+from agents import garbage, identity, ingest, journey, reporting, warehouse
 from agents.deps import Deps
 from pipeline.core.plan import Plan, compile_plan
 from pipeline.engine.config import EngineConfig
@@ -60,21 +59,11 @@ def work(settings: Settings, index: int = 0) -> int:
     metrics.watch(lambda: partition_states(app))
     if settings.metrics_port:
         _serve(metrics, settings, settings.metrics_port + index)
-    _relax_garbage_collection()
+    garbage.relax()
     code = run_worker(app)
     if app.failure is not None:
         raise app.failure  # told once more, by whoever started this, as the last word
     return code
-
-
-def _relax_garbage_collection() -> None:
-    """Look for cycles rarely: a worker keeps many objects that live long and makes few cycles.
-
-    With Python's defaults half of the journey stage's time went into walking over them.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1000)
 
 
 def engine_config(settings: Settings, data: Path) -> EngineConfig:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol
 
-from pipeline.engine.stage import Outbox, Record, StageLogic
+from pipeline.engine.stage import StageLogic
 from pipeline.metrics import Metrics
+from pipeline.ports import Outbox, Record
 
 
 class CountingLogic(StageLogic, Protocol):
@@ -20,7 +21,7 @@ class CountingLogic(StageLogic, Protocol):
 
 
 class Counted:
-    """Passes everything on to `logic`, and what it says of itself to `metrics`, after each batch.
+    """Passes everything on to `logic`, and what it says of itself to `metrics`: when it is opened, and after each batch.
 
     A batch whose transaction fails is counted again when it is repeated: these are rates to watch, not accounts.
     """
@@ -35,6 +36,8 @@ class Counted:
         self._metrics = metrics
         # what was counted before it was opened here has been told by whoever counted it
         self._told = Counter(logic.counts)
+        # nobody else tells of the partition now, and it may be long until its next batch
+        self._tell()
 
     def process(self, records: Iterable[Record], outbox: Outbox) -> None:
         self._logic.process(records, outbox)

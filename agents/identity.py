@@ -7,8 +7,9 @@ from typing import Any
 from agents.counted import Counted
 from agents.deps import Deps
 from pipeline.core.identity import Identity, IdentityConfig
-from pipeline.engine.stage import StageLogic, Store
+from pipeline.engine.stage import StageLogic
 from pipeline.engine.worker import create_stage
+from pipeline.ports import Store
 
 
 def register(app: Any, deps: Deps) -> None:

@@ -11,8 +11,9 @@ from pipeline.core.dead_letters import TooManyDeadLettersError
 from pipeline.core.ingest import Ingest, IngestConfig
 from pipeline.core.tokens import Tokens
 from pipeline.engine.errors import StopWorker
-from pipeline.engine.stage import Outbox, Record, StageLogic, Store
+from pipeline.engine.stage import StageLogic
 from pipeline.engine.worker import create_stage
+from pipeline.ports import Outbox, Record, Store
 
 
 class _Limited(Counted):

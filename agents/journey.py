@@ -8,8 +8,9 @@ from agents.counted import Counted
 from agents.deps import Deps
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.journey_stage import JourneyStage
-from pipeline.engine.stage import StageLogic, Store
+from pipeline.engine.stage import StageLogic
 from pipeline.engine.worker import create_stage
+from pipeline.ports import Store
 
 
 def register(app: Any, deps: Deps) -> None:

@@ -10,7 +10,6 @@ first part is not counted, for what is built once is built then.
 from __future__ import annotations
 
 import argparse
-import gc
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from agents import garbage
 from benchmarks.machine import machine
 from pipeline.core.plan import Plan, compile_plan
 from pipeline.core.run import IDENTITY, JOURNEYS, MemoryPipeline, Queue, RunConfig
@@ -54,7 +54,7 @@ def measure(touchpoints: int, customers: int, feed: int) -> dict[str, float]:
     config = RunConfig(identity_key="a benchmark's key", now=time.time_ns() // 1000, partitions=_PARTITIONS)
     pipeline = TimedPipeline(compile_plan(load_map(_MAP)), config)
     records = [record for record in workload(customers, touchpoints) if record.tick is None]
-    _relax_garbage_collection()
+    garbage.relax()
     coming = iter(records)
     _feed(pipeline, islice(coming, feed))
     pipeline.seconds.clear()
@@ -70,13 +70,6 @@ def _feed(pipeline: TimedPipeline, records: Iterable[SimulatedRecord]) -> None:
     for record in records:
         pipeline.feed(record.domain, record.value, record.key, record.headers)
     pipeline.work()
-
-
-def _relax_garbage_collection() -> None:
-    """As `agents.app` does for a worker."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1000)
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ from confluent_kafka import Producer
 from pipeline.engine.clients import admin_options
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.hooks import Hooks
-from pipeline.engine.stage import Outbox, Record, Store
 from pipeline.engine.topic_spec import TopicSpec
 from pipeline.engine.topics import delete_topics, ensure_topics
 from pipeline.engine.worker import build_app, create_stage, run_worker
+from pipeline.ports import Outbox, Record, Store
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode

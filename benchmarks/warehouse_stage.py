@@ -12,7 +12,6 @@ so the file system counts: `TMPDIR=/dev/shm` leaves the disk's out.
 from __future__ import annotations
 
 import argparse
-import gc
 import socket
 import tempfile
 import time
@@ -25,13 +24,13 @@ from typing import NamedTuple
 
 import psutil
 
+from agents import garbage
 from benchmarks.machine import machine
 from pipeline.core.plan import Plan, compile_plan
-from pipeline.core.ports import Headers
 from pipeline.core.run import DEAD_LETTER, ENRICHED, FINDINGS, STATE, MemoryPipeline, MemoryRecord, RunConfig
 from pipeline.embedded.clickhouse import EmbeddedClickHouse
-from pipeline.engine.stage import Record
 from pipeline.maps import load_map
+from pipeline.ports import Headers, Record
 from pipeline.simulate.simulation import workload
 from pipeline.topology import Topology
 from pipeline.warehouse.buckets import BucketSink
@@ -169,13 +168,6 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _relax_garbage_collection() -> None:
-    """As `agents.app` does for a worker."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1000)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -189,7 +181,7 @@ def main() -> None:
     given = parser.parse_args()
     print(machine())
     writes = publish(given.touchpoints, given.customers, given.write)
-    _relax_garbage_collection()
+    garbage.relax()
     for _ in range(given.runs):
         cost = measure(writes, _free_port())
         print(

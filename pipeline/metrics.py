@@ -23,12 +23,18 @@ class Metrics(Hooks):
 
     def __init__(self, pipeline: str) -> None:
         self.registry = CollectorRegistry()
+        self._of_partitions: list[Gauge] = []
         Info("throughline_worker", "The pipeline that this worker works for.", registry=self.registry).info(
             {"pipeline": pipeline}
         )
 
         def counter(name: str, meaning: str, labels: Iterable[str] = _PLACE) -> Counter:
             return Counter(f"throughline_{name}", meaning, tuple(labels), registry=self.registry)
+
+        def gauge(name: str, meaning: str) -> Gauge:
+            made = Gauge(f"throughline_{name}", meaning, _PLACE, registry=self.registry)
+            self._of_partitions.append(made)
+            return made
 
         def seconds(name: str, meaning: str) -> Histogram:
             return Histogram(
@@ -45,18 +51,9 @@ class Metrics(Hooks):
         self._commit = seconds(
             "commit_seconds", "Committing one transaction. Grows with the partitions that it touches."
         )
-        self._state_keys = Gauge(
-            "throughline_state_keys", "Keys in the state of a partition.", _PLACE, registry=self.registry
-        )
-        self._state_bytes = Gauge(
-            "throughline_state_bytes", "Size of the state of a partition.", _PLACE, registry=self.registry
-        )
-        self._recovered = Gauge(
-            "throughline_recovery_ratio",
-            "Share of the changelog read; 1 when ready.",
-            _PLACE,
-            registry=self.registry,
-        )
+        self._state_keys = gauge("state_keys", "Keys in the state of a partition.")
+        self._state_bytes = gauge("state_bytes", "Size of the state of a partition.")
+        self._recovered = gauge("recovery_ratio", "Share of the changelog read; 1 when ready.")
         # the stages: what they count while they process, by name and reason
         self._events = counter(
             "events",
@@ -64,11 +61,8 @@ class Metrics(Hooks):
             ("stage", "event"),
         )
         self._dead_letters = counter("dead_letters", "Records refused, by error code.", ("code",))
-        self._watermark = Gauge(
-            "throughline_watermark_seconds",
-            "Watermark of a stage's partition, in seconds since 1970.",
-            _PLACE,
-            registry=self.registry,
+        self._watermark = gauge(
+            "watermark_seconds", "Watermark of a stage's partition, in seconds since 1970."
         )
         # the warehouse
         self._rows = counter("warehouse_rows", "Rows confirmed by ClickHouse.", ("table",))
@@ -128,6 +122,10 @@ class Metrics(Hooks):
     def on_state(self, stage: str, topic: str, partition: int, keys: int, size: int) -> None:
         self._state_keys.labels(stage, topic, partition).set(keys)
         self._state_bytes.labels(stage, topic, partition).set(size)
+
+    def on_close(self, stage: str, topic: str, partition: int) -> None:
+        for gauge in self._of_partitions:
+            gauge.remove(stage, topic, partition)
 
 
 class _Partitions(Collector):

@@ -75,7 +75,8 @@ def _show_watermarks(settings: Settings) -> None:
 def watermarks(samples: Iterable[Sample]) -> dict[str, float]:
     """Of each stage the least of its partitions', of all workers' samples.
 
-    A worker goes on telling of a partition that has gone to another; a watermark never goes back, so the greatest counts.
+    Workers are asked one after the other, so two may tell of a partition that moves meanwhile; the greatest counts, for a
+    watermark never goes back.
     """
     reached: dict[tuple[str, str, str], float] = {}
     for sample in samples:

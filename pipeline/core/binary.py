@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pipeline.core.dead_letters import RefusedError
-from pipeline.core.ports import Headers
+from pipeline.ports import Headers
 from schemas.dead_letter import ErrorCode
 
 _PREFIX = "ce_"

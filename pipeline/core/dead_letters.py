@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import ValidationError
 
 from pipeline.core.instants import FIRST, LAST, moment
-from pipeline.core.ports import Headers, Record
+from pipeline.ports import Headers, Record
 from schemas.dead_letter import DeadLetter, ErrorCode
 
 PREFIX = "throughline-error-"

@@ -19,8 +19,8 @@ from pipeline.core.messages import Origin
 from pipeline.core.outputs import JourneyContext
 from pipeline.core.person import Arrival, Person
 from pipeline.core.plan import Plan
-from pipeline.core.ports import Outbox
 from pipeline.core.promises import NEVER
+from pipeline.ports import Outbox
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.core import promises, stalls
 from pipeline.core.instants import SECOND
-from pipeline.core.journey import Journey, finding_id
+from pipeline.core.journey import Journey
 from pipeline.core.messages import Entry, Micros, Published
 from pipeline.core.outputs import (
     PromiseDetail,
@@ -26,9 +26,9 @@ from pipeline.core.outputs import (
 )
 from pipeline.core.person import Person, Suspect
 from pipeline.core.plan import PromiseRule, StageRule
-from pipeline.core.ports import Outbox
 from pipeline.core.promises import NEVER, Making, PromiseFold
 from pipeline.core.stalls import StageFold, Visit
+from pipeline.ports import Outbox
 
 WITHDRAWN = b"-"
 """Stands for the digest of a finding that was withdrawn."""
@@ -142,7 +142,7 @@ class Findings:
         """
         name = opening.finding_id
         if not name:
-            name = opening.finding_id = finding_id(rule, journey.id, opening.entry)
+            name = opening.finding_id = journey.finding_id(rule, opening.entry)
         if person.suspects:
             person.suspects.pop(name, None)
         digest = WITHDRAWN if content is None else blake2b(_pack(content), digest_size=8).digest()

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from pipeline.core.messages import IdentityMessage, JourneyMessage
-from pipeline.core.ports import Outbox, Record
+from pipeline.ports import Outbox, Record
 
 MAX_MESSAGES = 500
 MAX_BYTES = 256 * 1024

@@ -41,10 +41,10 @@ from pipeline.core.messages import (
     Step,
     Token,
 )
-from pipeline.core.ports import Outbox, Record, Store
 from pipeline.core.recent import Recent
 from pipeline.core.stored import Reference
 from pipeline.core.tokens import kind_of, partition_of_person, partition_of_token, person_of
+from pipeline.ports import Outbox, Record, Store
 
 CLAIMANTS = 4
 """Claims kept of a reference: the owner's and the next ones in line."""

@@ -6,8 +6,8 @@ import msgspec
 
 from pipeline.core.frames import FrameWriter
 from pipeline.core.messages import IdentityMark, JourneyMark, Micros
-from pipeline.core.ports import Store
 from pipeline.core.watermark import Watermark
+from pipeline.ports import Store
 
 _HEARD = b"m"
 _SENT = b"out"

@@ -25,11 +25,11 @@ from pipeline.core.dead_letters import DeadLetterLimit, RefusedError, dead_lette
 from pipeline.core.frames import FrameWriter
 from pipeline.core.instants import MINUTE, checked, parse_instant
 from pipeline.core.messages import Claim, IdentityMark, Micros, Route, Token
-from pipeline.core.ports import Headers, Outbox, Record, Store
 from pipeline.core.recent import Recent
 from pipeline.core.stored import IngestState
 from pipeline.core.tokens import Tokens, partition_of_token
 from pipeline.core.touchpoints import Plan, Read, Reader
+from pipeline.ports import Headers, Outbox, Record, Store
 from schemas.dead_letter import ErrorCode
 
 TICK_HEADER = "throughline-tick"

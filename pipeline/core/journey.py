@@ -7,7 +7,6 @@ trail lives on in the journey's `base`, from which a refold starts.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
 from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -35,6 +34,20 @@ def order(entry: Entry) -> Order:
     return (entry.time, entry.sequence, entry.source, entry.id)
 
 
+def place_behind(entries: list[Entry], place: Order) -> int:
+    """How many of the entries, which are in trail order, stand before this place or in it."""
+    time = place[0]
+    low, high = 0, len(entries)
+    while low < high:
+        middle = (low + high) // 2
+        entry = entries[middle]
+        if entry.time < time or (entry.time == time and order(entry) <= place):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 def journey_id(journey_type: str, key: str) -> str:
     """The name of a journey: 32 hex digits from its type and correlation key, never from the person."""
     return blake2b(f"{journey_type}\0{key}".encode(), digest_size=16).hexdigest()
@@ -44,8 +57,7 @@ def finding_id(rule: PromiseRule | StageRule, journey: str, opening: Entry) -> s
     """The name of a finding: 32 hex digits from the rule, the journey and the touchpoint that opened it."""
     # a source and an id may hold any character, so that only a length tells where one ends
     source = opening.source
-    kind = "promise" if isinstance(rule, PromiseRule) else "stall"
-    text = f"{kind}\0{rule.name}\0{journey}\0{len(source)}\0{source}{opening.id}"
+    text = f"{rule.label}\0{journey}\0{len(source)}\0{source}{opening.id}"
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -64,7 +76,8 @@ class Journey:
     """One journey of a person. `promises` and `stages` are in the order of its rules, None until one is used.
 
     `where` names the stages that it is in. `has_news`: something has happened that a conclusion may hang on;
-    `next_deadline` is the instant at which time alone may change one, or an earlier one.
+    `next_deadline` is the instant at which time alone may change one, or an earlier one. `names` remembers the
+    names of findings.
     """
 
     __slots__ = (
@@ -75,6 +88,7 @@ class Journey:
         "id",
         "is_stale",
         "key",
+        "names",
         "next_deadline",
         "promises",
         "rules",
@@ -95,6 +109,15 @@ class Journey:
         self.is_stale = False
         self.has_news = True
         self.next_deadline = NEVER
+        self.names: dict[tuple[str, str, str], str] = {}
+
+    def finding_id(self, rule: PromiseRule | StageRule, opening: Entry) -> str:
+        """The name of a finding of this journey; a refolded journey asks for the same names again."""
+        key = (rule.label, opening.source, opening.id)
+        name = self.names.get(key)
+        if name is None:
+            name = self.names[key] = finding_id(rule, self.id, opening)
+        return name
 
     def is_empty(self) -> bool:
         """Nothing belongs to it any more."""
@@ -122,13 +145,13 @@ class Journey:
         ):
             entries.append(entry)
             return self._apply(entry)
-        insort(entries, entry, key=order)
+        entries.insert(place_behind(entries, order(entry)), entry)
         self.is_stale = True
         return None
 
     def remove(self, entry: Entry) -> None:
         """Take out an entry that was added."""
-        del self.entries[bisect_right(self.entries, order(entry), key=order) - 1]
+        del self.entries[place_behind(self.entries, order(entry)) - 1]
         self.is_stale = True
 
     def refold(self, asked: Container[EntryKey] = ()) -> dict[EntryKey, Passage]:
@@ -145,9 +168,10 @@ class Journey:
 
     def cut(self, place: Order) -> int:
         """Move the entries up to `place` into the base. How many unsettled promises were lost by its bound."""
-        count = bisect_right(self.entries, place, key=order)
+        count = place_behind(self.entries, place)
         cut = self.entries[:count]
         del self.entries[:count]
+        self.names.clear()
         before = Journey(self.rules, self.key, self.id, self.base)
         before.entries = cut
         before.refold()

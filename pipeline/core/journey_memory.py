@@ -17,10 +17,10 @@ import msgspec
 from pipeline.core.messages import Micros
 from pipeline.core.persons import Persons
 from pipeline.core.plan import Plan, plan_from
-from pipeline.core.ports import Store
 from pipeline.core.promises import NEVER
 from pipeline.core.stored import Meta
 from pipeline.core.watermark import Watermark
+from pipeline.ports import Store
 
 STATE_LAG = 16
 """Batches by which the state of a person or journey may lag, so that a busy one is not published in each."""

@@ -40,9 +40,9 @@ from pipeline.core.messages import (
 from pipeline.core.outputs import JourneyContext
 from pipeline.core.person import Arrival, Person
 from pipeline.core.plan import Plan
-from pipeline.core.ports import Outbox, Record, Store
 from pipeline.core.tokens import partition_of_token, person_of
 from pipeline.core.trail import OriginKey
+from pipeline.ports import Outbox, Record, Store
 
 CHUNK = 2000
 """Persons folded anew under a changed map in one batch."""

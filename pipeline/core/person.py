@@ -14,7 +14,6 @@ from pipeline.core.journey import (
     EntryKey,
     Journey,
     Passage,
-    finding_id,
     keys_of,
     open_journey,
     order,
@@ -229,7 +228,7 @@ class Person:
         published = {known.finding_id for known in entry.findings}
         rules: tuple[PromiseRule | StageRule, ...] = (*journey.rules.promises, *journey.rules.stages)
         for rule in rules:
-            name = finding_id(rule, journey.id, entry)
+            name = journey.finding_id(rule, entry)
             if name in published:
                 # of two contents the first is the one that was published
                 self.suspects.setdefault(name, Suspect(journey, rule, entry))

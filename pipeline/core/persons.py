@@ -18,9 +18,9 @@ from pipeline.core.journey import keys_of, open_journey
 from pipeline.core.messages import Micros
 from pipeline.core.person import Person, new_person
 from pipeline.core.plan import Plan
-from pipeline.core.ports import Store
 from pipeline.core.stored import Base, Digests, Head, Run
 from pipeline.core.trail import OriginKey, Segment, Trail, origin_key
+from pipeline.ports import Store
 
 VALUE_BYTES = 65_536
 _HEAD, _SEGMENT, _BASE, _FORGOTTEN = b"p", b"s", b"b", b"f"

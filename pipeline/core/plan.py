@@ -61,9 +61,10 @@ def _hold(conditions: tuple[Condition, ...], fields: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class PromiseRule:
-    """A deadline promise; `due_field` or `within` says when it is due."""
+    """A deadline promise; `due_field` or `within` says when it is due. `label` tells it from a stage of its name."""
 
     name: str
+    label: str
     due_field: str | None
     within: Micros
     at_risk: float
@@ -80,9 +81,10 @@ class PromiseRule:
 
 @dataclass(frozen=True)
 class StageRule:
-    """A stage; `limit` is the longest dwell that is no stall, None if the stage may last."""
+    """A stage; `limit` is the longest dwell that is no stall, None if the stage may last. `label`: as a promise's."""
 
     name: str
+    label: str
     once: bool
     limit: Micros | None
     owner: str
@@ -241,6 +243,7 @@ def _promise(name: str, promise: Promise) -> PromiseRule:
     field_of_due, within = (due.field, 0) if isinstance(due, DueField) else (None, micros_of(due.within))
     return PromiseRule(
         name=name,
+        label=f"promise\0{name}",
         due_field=field_of_due,
         within=within,
         at_risk=promise.at_risk,
@@ -252,6 +255,7 @@ def _promise(name: str, promise: Promise) -> PromiseRule:
 def _stage(name: str, stage: Stage) -> StageRule:
     return StageRule(
         name=name,
+        label=f"stall\0{name}",
         once=stage.visits == "once",
         limit=None if stage.expected is None else micros_of(stage.expected),
         owner=stage.owner,

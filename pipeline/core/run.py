@@ -21,9 +21,9 @@ from pipeline.core.instants import SECOND, moment
 from pipeline.core.journey_stage import JourneyStage
 from pipeline.core.messages import Micros
 from pipeline.core.plan import Plan
-from pipeline.core.ports import Headers, Outbox, Record
 from pipeline.core.summary import FindingCount, Summary, promise_counts, stall_counts
 from pipeline.core.tokens import Tokens
+from pipeline.ports import Headers, Outbox, Record
 from schemas.base import DOMAINS
 
 IDENTITY, JOURNEYS = "identity.touchpoints", "journeys.touchpoints"

@@ -9,7 +9,7 @@ person.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Protocol
 
@@ -38,19 +38,21 @@ class Tokens:
 
     def __init__(self, key: str, kinds: Mapping[str, Kind], remember: int = 100_000) -> None:
         # the secret may have any length; BLAKE2b takes at most 64 bytes
-        self._key = blake2b(key.encode(), digest_size=32).digest()
-        self._lower = frozenset(name for name, kind in kinds.items() if not kind.case_sensitive)
-        self.identify = lru_cache(maxsize=remember)(self._identify)
+        secret = blake2b(key.encode(), digest_size=32).digest()
+        lower = frozenset(name for name, kind in kinds.items() if not kind.case_sensitive)
+        # of a function and not of a method: a cache that holds its owner would outlive it
+        self.identify = lru_cache(maxsize=remember)(partial(_identify, secret, lower))
 
     def token(self, kind: str, value: str) -> Token:
         return self.identify(kind, value)[0]
 
-    def _identify(self, kind: str, value: str) -> tuple[Token, str]:
-        value = value.strip()
-        if kind in self._lower:
-            value = value.lower()
-        digest = blake2b(f"{kind}\0{value}".encode(), digest_size=16, key=self._key)
-        return f"{kind}:{digest.hexdigest()}", value
+
+def _identify(secret: bytes, lower: frozenset[str], kind: str, value: str) -> tuple[Token, str]:
+    value = value.strip()
+    if kind in lower:
+        value = value.lower()
+    digest = blake2b(f"{kind}\0{value}".encode(), digest_size=16, key=secret)
+    return f"{kind}:{digest.hexdigest()}", value
 
 
 def kind_of(token: Token) -> str:

@@ -22,9 +22,9 @@ from pipeline.core.identity import IdentifierKind, ranks
 from pipeline.core.instants import DAY, EPOCH, LAST, micros, moment, parse_instant
 from pipeline.core.messages import Entry, Micros, Token, Touchpoint
 from pipeline.core.outputs import Event, encode
-from pipeline.core.ports import Record
 from pipeline.core.tokens import Tokens
 from pipeline.core.validation import INSTANT, Parts, read_event
+from pipeline.ports import Record
 from schemas.dead_letter import ErrorCode
 
 _SCALARS = frozenset((str, int, float, bool))
@@ -49,12 +49,15 @@ class Plan(Protocol):
         ...
 
 
-class Read(msgspec.Struct, frozen=True, gc=False):
+class Read:
     """A touchpoint, its strongest identifier, and the weaker references on it."""
 
-    touchpoint: Touchpoint
-    to: Token
-    references: list[Token]
+    __slots__ = ("references", "to", "touchpoint")
+
+    def __init__(self, touchpoint: Touchpoint, to: Token, references: list[Token]) -> None:
+        self.touchpoint = touchpoint
+        self.to = to
+        self.references = references
 
 
 Projector = tuple[tuple[str, str, tuple[str, ...], bool], ...]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pipeline.core.journey import EntryKey, order
+from pipeline.core.journey import EntryKey, order, place_behind
 from pipeline.core.messages import Entry, Origin, Step, Token
 from pipeline.core.stored import Order
 
@@ -33,7 +33,8 @@ class Segment:
     """A run of entries and the origins that their `path` indexes.
 
     `number` names it in the store; the tail, kept in the person's head, has none. `_packed` are the first of
-    the entries as they were packed last, because a tail is written again and again.
+    the entries as they were packed last, and `_packed_origins` the first origins, because a tail is written again and
+    again.
     """
 
     __slots__ = ("_packed", "_packed_origins", "_places", "entries", "is_dirty", "number", "origins")
@@ -44,7 +45,7 @@ class Segment:
         self.number = number
         self.is_dirty = True
         self._packed: list[bytes] = []
-        self._packed_origins = b""
+        self._packed_origins: list[bytes] = []
         self._places = {origin_key(origin): place for place, origin in enumerate(origins)}
 
     def place_of(self, key: OriginKey) -> int:
@@ -53,7 +54,6 @@ class Segment:
         if place is None:
             place = self._places[key] = len(self.origins)
             self.origins.append(Origin(list(key[0]), key[1], key[2]))
-            self._packed_origins = b""
         return place
 
     def append(self, entry: Entry) -> None:
@@ -62,10 +62,11 @@ class Segment:
         self.is_dirty = True
 
     def insert(self, entry: Entry) -> None:
-        """Add an entry in its place."""
-        place = bisect_right(self.entries, order(entry), key=order)
+        """Add an entry, whose origin is known, in its place."""
+        place = place_behind(self.entries, order(entry))
         self.entries.insert(place, entry)
-        del self._packed[place:]
+        if place < len(self._packed):
+            self._packed.insert(place, _pack(entry))
         self.is_dirty = True
 
     def change(self, entry: Entry) -> None:
@@ -88,22 +89,26 @@ class Segment:
             entry.path = renumbered[entry.path]
         self.entries = entries
         self._packed = []
-        self._packed_origins = b""
+        self._packed_origins = []
         self.is_dirty = True
         self._places = {origin_key(origin): place for place, origin in enumerate(self.origins)}
 
     def pack(self) -> bytes:
         """The segment as a msgpack `Run`."""
-        packed = self._packed
-        packed.extend([_pack(entry) for entry in self.entries[len(packed) :]])
-        origins = self._packed_origins
-        if not origins:
-            origins = self._packed_origins = _pack(self.origins)
-        count = b"\xdc" + len(packed).to_bytes(2, "big")
-        return b"".join([b"\x92", origins, count, *packed])
+        packed, origins = self._packed, self._packed_origins
+        if len(packed) < len(self.entries):
+            packed.extend([_pack(entry) for entry in self.entries[len(packed) :]])
+        if len(origins) < len(self.origins):
+            origins.extend([_pack(origin) for origin in self.origins[len(origins) :]])
+        return b"".join([b"\x92", _array(len(origins)), *origins, _array(len(packed)), *packed])
 
 
 _pack = msgspec.msgpack.Encoder().encode
+
+
+def _array(length: int) -> bytes:
+    """How a msgpack array of up to 65,535 elements begins."""
+    return b"\xdc" + length.to_bytes(2, "big")
 
 
 class Trail:
@@ -137,15 +142,17 @@ class Trail:
         """Take in an entry that is not there yet. Whether its origin is new to its segment."""
         segment = self.segments[-1]
         entries = segment.entries
-        if not entries or entry.time > entries[-1].time or order(entry) > order(entries[-1]):
-            if len(entries) >= SEGMENT:
-                segment = self._begin_tail()
-            segment.append(entry)
-        else:
+        is_last = not entries or entry.time > entries[-1].time or order(entry) > order(entries[-1])
+        if not is_last:
             segment = self.segment_of(entry)
-            segment.insert(entry)
+        elif len(entries) >= SEGMENT:
+            segment = self._begin_tail()
         known = len(segment.origins)
         entry.path = place = segment.place_of(origin)
+        if is_last:
+            segment.append(entry)
+        else:
+            segment.insert(entry)
         self.index[entry.source, entry.id] = entry
         if len(segment.entries) > SEGMENT:
             self.split(segment)

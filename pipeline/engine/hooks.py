@@ -49,3 +49,8 @@ class Hooks:
 
     def on_state(self, stage: str, topic: str, partition: int, keys: int, size: int) -> None:
         """The store holds `keys` values of `size` bytes (keys included)."""
+
+    def on_close(self, stage: str, topic: str, partition: int) -> None:
+        """The unit is closed: its partition has left, or is opened anew. What was told of its state holds no
+        more, and nothing is told until it is opened.
+        """

@@ -19,14 +19,18 @@ from faust.types import TP
 from mode import get_logger
 
 from pipeline.engine.config import EngineConfig
-from pipeline.engine.errors import EngineError, PositionLostError, StopWorker
+from pipeline.engine.errors import BatchFailedError, EngineError, PositionLostError, StopWorker
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Logs
 from pipeline.engine.opening import Committed
-from pipeline.engine.stage import Record
 from pipeline.engine.transport import Batch
+from pipeline.errors import ThroughlineError
+from pipeline.ports import Record
 
 log = get_logger(__name__)
+
+_MAY_PASS = (ThroughlineError, OSError)
+"""The target is away, or a sentence says what is wrong with it. Everything else is a defect of the sink's."""
 
 
 class Sink(Protocol):
@@ -36,8 +40,9 @@ class Sink(Protocol):
         """Write all records or raise; each topic partition's records are in order and without holes between
         calls.
 
-        A call that raised is repeated with the identical records in the identical order, with back-off, for
-        as long as it takes. Raising `StopWorker` stops the worker instead.
+        A call that raised is repeated with the identical records in the identical order, with back-off: for as
+        long as it takes after a ThroughlineError or an OSError, `tries` times in a row after anything else, which
+        then stops the worker. So does `StopWorker`, at once: for what no repetition mends.
         """
         ...
 
@@ -64,6 +69,8 @@ class _Load:
         self.records: list[Record] = []
         self.ends: dict[TP, int] = {}
         self.batches: list[tuple[TP, int]] = []
+        self.busy: set[TP] = set()
+        """Partitions of it of which more is likely to come."""
         self.since = time.monotonic()
 
     def add(self, tp: TP, records: Sequence[Record], end: int) -> None:
@@ -71,7 +78,14 @@ class _Load:
             self.since = time.monotonic()
         self.records.extend(records)
         self.ends[tp] = end
+        self.busy.add(tp)
         self.batches.append((tp, len(records)))
+
+
+def _places(load: _Load) -> str:
+    return ", ".join(
+        f"{tp.topic}-{tp.partition} up to offset {end - 1}" for tp, end in sorted(load.ends.items())
+    )
 
 
 class SinkWriter:
@@ -93,6 +107,7 @@ class SinkWriter:
         self._changed = asyncio.Condition()
         self._hurry = False
         self._task: asyncio.Task[None] | None = None
+        self._ended = False
 
     async def put(self, tp: TP, records: Sequence[Record], end: int) -> None:
         """Returns when there is room for more."""
@@ -104,11 +119,22 @@ class SinkWriter:
             await self._changed.wait_for(lambda: len(self._gathering.records) < self._config.sink_records)
 
     async def settle(self, tp: TP) -> None:
-        """Write without waiting for more; returns when nothing of the partition is left."""
+        """Write without waiting for more; returns when nothing of the partition is left, or nothing is written any
+        more because the worker is being stopped.
+        """
         async with self._changed:
             self._hurry = bool(self._gathering.records)
             self._changed.notify_all()
-            await self._changed.wait_for(lambda: not self.holds(tp))
+            await self._changed.wait_for(lambda: self._ended or not self.holds(tp))
+
+    async def rest(self, tp: TP) -> None:
+        """The partition was read to its end. When all that have given something were, waiting gathers nothing more."""
+        async with self._changed:
+            gathering = self._gathering
+            gathering.busy.discard(tp)
+            if gathering.records and not gathering.busy:
+                self._hurry = True
+                self._changed.notify_all()
 
     def holds(self, tp: TP) -> bool:
         """Whether something of the partition is not written yet."""
@@ -120,6 +146,7 @@ class SinkWriter:
         """
         for load in (self._gathering, self._writing):
             load.ends.pop(tp, None)
+            load.busy.discard(tp)
 
     async def close(self) -> None:
         """Give up what is not written and close the sink, unless its thread is stuck in a write."""
@@ -135,13 +162,16 @@ class SinkWriter:
         except Exception as error:
             log.exception("%s can't go on", self._spec.name)
             self._stop(EngineError(f"{self._spec.name} can't go on ({error!r}); see the log above"))
+        async with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
     async def _serve(self) -> None:
         while True:
             await self._gather()
             try:
                 await self._write()
-            except StopWorker as error:
+            except (StopWorker, BatchFailedError) as error:
                 self._stop(error)
                 return
             async with self._changed:
@@ -167,8 +197,9 @@ class SinkWriter:
         return self._hurry or len(self._gathering.records) >= self._config.sink_records
 
     async def _write(self) -> None:
+        """Returns when it is written. Raises StopWorker, and BatchFailedError after a defect."""
         loop = asyncio.get_running_loop()
-        pause = self._config.back_off
+        pause, defects = self._config.back_off, 0
         while True:
             began = time.perf_counter()
             try:
@@ -176,15 +207,8 @@ class SinkWriter:
             except StopWorker:
                 raise
             except Exception as error:  # whatever the target says, the same records are sent again
-                log.warning(
-                    "%s could not write %d records, again in %.1f s: %s",
-                    self._spec.name,
-                    len(self._writing.records),
-                    pause,
-                    error,
-                )
-                for tp in self._writing.ends:
-                    self._hooks.on_abort(self._spec.name, tp.topic, tp.partition)
+                defects = 0 if isinstance(error, _MAY_PASS) else defects + 1
+                self._failed(error, pause, defects)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, self._config.sink_back_off)
             else:
@@ -192,6 +216,21 @@ class SinkWriter:
                 for tp, records in self._writing.batches:
                     self._hooks.on_batch(self._spec.name, tp.topic, tp.partition, records, seconds)
                 return
+
+    def _failed(self, error: Exception, pause: float, defects: int) -> None:
+        """Tell of it. Raises BatchFailedError if that was one defect too many."""
+        for tp in self._writing.ends:
+            self._hooks.on_abort(self._spec.name, tp.topic, tp.partition)
+        number = len(self._writing.records)
+        if defects >= self._config.tries:
+            log.error("%s could not write %d records", self._spec.name, number, exc_info=error)
+            raise BatchFailedError(
+                f"{self._spec.name}: writing {number} records of {_places(self._writing)} failed {defects} times, "
+                f"last with {type(error).__name__}: {error}; see the log above"
+            ) from error
+        log.warning(
+            "%s could not write %d records, again in %.1f s: %s", self._spec.name, number, pause, error
+        )
 
     def _write_once(self, records: Sequence[Record]) -> None:
         if self._sink is None:
@@ -229,6 +268,8 @@ class SinkWork:
         if not self._writer.holds(self.tp):
             self._position = max(self._position, read_to)
             self._writer.acknowledge(self.tp, self._position)
+        else:
+            await self._writer.rest(self.tp)
 
     async def settle(self) -> None:
         await self._writer.settle(self.tp)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from faust.types import TP
 
+from pipeline.engine.hooks import Hooks
 from pipeline.engine.opening import Committed, Opener
 from pipeline.engine.transport import Batch
 from pipeline.engine.unit import AbandonedError, Outcome, StageSpec, Unit
@@ -69,11 +70,12 @@ class StageWork:
         spec: StageSpec,
         tp: TP,
         opener: Opener,
+        hooks: Hooks,
         pool: Executor,
         acknowledge: Callable[[TP, int], None],
     ) -> None:
         self.name, self.tp, self.topic_id = spec.name, tp, ""
-        self._spec, self._opener = spec, opener
+        self._spec, self._opener, self._hooks = spec, opener, hooks
         self._thread = OneThread(pool)
         self._acknowledge = acknowledge
         self._unit: Unit | None = None
@@ -137,3 +139,5 @@ class StageWork:
         unit, self._unit = self._unit, None
         if unit is not None:
             unit.close()
+        # also when there is no unit: an opening that failed has told of its recovery
+        self._hooks.on_close(self.name, self.tp.topic, self.tp.partition)

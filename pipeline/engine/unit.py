@@ -22,8 +22,9 @@ from pipeline.engine.changelog import POSITION_KEY, Position, encode_position
 from pipeline.engine.errors import EngineError, FencedError
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Logs
-from pipeline.engine.stage import Headers, Record, StageFactory, StageLogic
+from pipeline.engine.stage import StageFactory, StageLogic
 from pipeline.engine.store import MemoryStore
+from pipeline.ports import Headers, Record
 
 _FENCED = frozenset(
     {

@@ -75,7 +75,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
         if sink is not None:
             return SinkWork(sink, tp, self._writer(sink), self._logs, self._pool)
         opener = Opener(self.engine, self._logs, self.hooks)
-        return StageWork(self.stages[tp.topic], tp, opener, self._pool, self.consumer.acknowledge)
+        stage, acknowledge = self.stages[tp.topic], self.consumer.acknowledge
+        return StageWork(stage, tp, opener, self.hooks, self._pool, acknowledge)
 
     def _writer(self, sink: SinkSpec) -> SinkWriter:
         if sink.name not in self._writers:

@@ -15,10 +15,10 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from pipeline.core.dead_letters import decode_headers, original_headers
-from pipeline.core.ports import Headers
 from pipeline.errors import ThroughlineError
 from pipeline.operations.clients import explained, patiently, quiet
 from pipeline.operations.sources import SourceWriter
+from pipeline.ports import Headers
 from pipeline.topology import MAX_LETTER_BYTES, Topology
 from schemas.dead_letter import DeadLetter
 

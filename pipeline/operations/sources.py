@@ -12,9 +12,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from pipeline.core.ports import Headers
 from pipeline.errors import ThroughlineError
 from pipeline.operations.clients import quiet
+from pipeline.ports import Headers
 from pipeline.topology import MAX_RECORD_BYTES, Topology
 
 TICK_HEADER = "throughline-tick"

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.engine.stage import Record
+from pipeline.ports import Record
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.rows import Block
 

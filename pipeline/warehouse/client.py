@@ -17,6 +17,7 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import CannotParseUuidError, LogicalError, ServerException, TypeMismatchError
 from clickhouse_driver.errors import Error as DriverError
 
+from pipeline.engine.errors import StopWorker
 from pipeline.errors import ThroughlineError
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 _AUTHENTICATION = {192, 193, 194, 516}
-_UNKNOWN = {60: "table", 81: "database"}
+_UNKNOWN = {60: "table", 81: "database", 16: "column", 47: "column"}
+_NOT_ALLOWED = 497
 _BAD_DATA = {6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 190, 321, 349, 441, 469, 691}
 """Server errors that are about a row's content: parse, range, type, UTF-8, sizes, NULL, enum, constraint."""
 _CODE = re.compile(r"Code: (\d+)")
@@ -69,6 +71,10 @@ class WarehouseRefusedError(WarehouseError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+class LastingRefusalError(WarehouseRefusedError, StopWorker):
+    """A refusal that lasts until somebody does what the message says; so a worker stops instead of trying again."""
 
 
 class BadDataError(WarehouseError):
@@ -234,6 +240,8 @@ class Warehouse:
                 f"ClickHouse at {self.address} lacks a {_UNKNOWN[code]} of the database {self.database!r}; "
                 f"create it with `throughline migrate` ({said})"
             )
+        elif code == _NOT_ALLOWED:
+            said = f"ClickHouse at {self.address} does not allow this to the user {self._user!r}; grant it ({said})"
         else:
-            said = f"ClickHouse at {self.address} refused a request: {said}"
-        return WarehouseRefusedError(said, code)
+            return WarehouseRefusedError(f"ClickHouse at {self.address} refused a request: {said}", code)
+        return LastingRefusalError(said, code)

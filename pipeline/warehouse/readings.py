@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.engine.stage import Record
+from pipeline.ports import Record
 from pipeline.warehouse import wire
 from pipeline.warehouse.rows import Block, micros, place, stage_counts
 

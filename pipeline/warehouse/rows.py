@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pipeline.core.dead_letters import decode_headers
-from pipeline.engine.stage import Record
+from pipeline.ports import Record
 from pipeline.warehouse import wire
 from schemas.dead_letter import DeadLetter, ErrorCode
 

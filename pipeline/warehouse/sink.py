@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from pipeline.engine.stage import Record
+from pipeline.ports import Record
 from pipeline.topology import Topology
 from pipeline.warehouse.buckets import touched_buckets
 from pipeline.warehouse.client import BadDataError, Warehouse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ from confluent_kafka import KafkaError, KafkaException
 
 from agents import warehouse
 from agents.warehouse import NotDeliveredError, _Sender
+from pipeline.engine.errors import StopWorker
+from pipeline.settings import Settings
+from pipeline.warehouse.client import WarehouseError
 
 KEYS = [(b"one", b"", []), (b"two", b"", [])]
 Answer = Callable[[bytes], KafkaError | None]
@@ -36,6 +40,9 @@ class FakeProducer:
         if len(self._queue) == self.room:
             raise BufferError
         self._queue.append((key, on_delivery))
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     def flush(self, timeout: float) -> int:
         queue, self._queue = self._queue, []
@@ -117,6 +124,64 @@ def test_a_full_queue_is_emptied_and_nothing_of_it_is_lost(
     monkeypatch.setattr(FakeProducer, "room", 1)
     _Sender({}).send("buckets", KEYS)
     assert producers[0].delivered == [b"one", b"two"]
+
+
+def test_a_queue_that_stays_full_because_the_broker_is_away_is_an_error_to_try_again(
+    producers: list[FakeProducer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sink would take the client's own BufferError for a defect, and stop."""
+    monkeypatch.setattr(FakeProducer, "room", 1)
+    monkeypatch.setattr(FakeProducer, "flush", lambda self, timeout: len(self))
+    with pytest.raises(NotDeliveredError, match="buckets: 1 records are not there after 30 s"):
+        _Sender({}).send("buckets", KEYS)
+    assert len(producers) == 2
+
+
+LASTING = [
+    (KafkaError.UNKNOWN_TOPIC_OR_PART, "throughline prepare"),
+    (KafkaError._UNKNOWN_TOPIC, "throughline prepare"),
+    (KafkaError.TOPIC_AUTHORIZATION_FAILED, "grant the user of THROUGHLINE_KAFKA_OPTIONS"),
+]
+
+
+@pytest.mark.parametrize(("code", "remedy"), LASTING)
+def test_what_no_repetition_mends_stops_the_worker_with_the_remedy(
+    producers: list[FakeProducer], code: int, remedy: str
+) -> None:
+    FakeProducer.script = [lambda key: KafkaError(code)]
+    with pytest.raises(StopWorker, match=f"the Kafka topic 'buckets' can't be written to .*{remedy}"):
+        _Sender({}).send("buckets", KEYS)
+
+
+@pytest.mark.parametrize(("code", "remedy"), LASTING)
+def test_so_it_does_when_the_client_knows_it_before_it_sends(
+    producers: list[FakeProducer], monkeypatch: pytest.MonkeyPatch, code: int, remedy: str
+) -> None:
+    def refuses(self: FakeProducer, *_: object, **more: object) -> None:
+        raise KafkaException(KafkaError(code))
+
+    monkeypatch.setattr(FakeProducer, "produce", refuses)
+    with pytest.raises(StopWorker, match=remedy):
+        _Sender({}).send("buckets", KEYS)
+
+
+@pytest.mark.services
+def test_a_topic_that_a_real_broker_does_not_have_stops_the_worker(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Well before a flush gives up: the next try has a new producer, which would begin to wait anew."""
+    monkeypatch.setattr(warehouse, "_FLUSH_SECONDS", warehouse._FLUSH_SECONDS / 2)
+    sender = _Sender({"bootstrap.servers": kafka, "log_level": 2})
+    with pytest.raises(
+        StopWorker, match=r"the Kafka topic 'never\.made' can't be written to .*throughline prepare"
+    ):
+        sender.send("never.made", KEYS)
+
+
+def test_an_address_that_names_no_clickhouse_is_told_when_the_worker_is_made_and_not_at_each_write() -> None:
+    deps = SimpleNamespace(settings=Settings(clickhouse="nowhere"), topology=None)
+    with pytest.raises(WarehouseError, match="THROUGHLINE_CLICKHOUSE is 'nowhere'"):
+        warehouse.register(None, deps)  # type: ignore[arg-type]
 
 
 def test_a_broker_that_is_not_there_is_an_error_and_not_silence() -> None:

@@ -19,8 +19,8 @@ def test_a_stage_is_as_far_as_its_partition_that_is_furthest_behind() -> None:
     }
 
 
-def test_what_a_worker_tells_of_a_partition_that_it_has_lost_holds_nobody_back() -> None:
-    """Its value stays as it was when another worker took the partition over."""
+def test_a_partition_that_moves_while_workers_are_asked_is_as_far_as_the_later_of_them_says() -> None:
+    """They are asked one after the other, and its former owner may have been asked before it lost it."""
     assert watermarks([told("ingest", 0, 2.0), told("ingest", 0, 7.0)]) == {"ingest": 7.0}
     assert watermarks([told("ingest", 0, 7.0), told("ingest", 0, 2.0)]) == {"ingest": 7.0}
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from identity_world import IDENTITY, DictStore, FakeRecord, Logs
+from identity_world import IDENTITY, FakeRecord, Logs
 
-from pipeline.core import frames, ports
+from pipeline.core import frames
 from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, FrameError, FrameWriter
 from pipeline.core.messages import Claim, Depart, IdentityMark, JourneyMark, Release
 from pipeline.core.recent import Recent
-from pipeline.engine import stage
 
 
 def claim(number: int, size: int = 1) -> Claim:
@@ -89,19 +88,6 @@ def test_a_record_that_is_no_frame_is_an_error_that_names_its_place(value: bytes
 def test_journey_messages_travel_as_well() -> None:
     messages = [Release("p", "order:1", 1, "customer:1"), JourneyMark("identity/0", 5)]
     assert JOURNEY_FRAMES.decode(FakeRecord(msgspec.msgpack.encode(messages))) == messages
-
-
-def test_the_core_and_the_engine_mean_the_same_by_records_outboxes_and_stores() -> None:
-    for name in ("Record", "Outbox", "Store"):
-        mine, theirs = getattr(ports, name), getattr(stage, name)
-        members = {member for member in vars(theirs) if not member.startswith("_")}
-        assert members == {member for member in vars(mine) if not member.startswith("_")}
-        for member in members:
-            of_both = [
-                getattr(getattr(p, member), "fget", None) or getattr(p, member) for p in (mine, theirs)
-            ]
-            assert of_both[0].__annotations__ == of_both[1].__annotations__
-    assert DictStore().get(b"absent") is None
 
 
 def test_what_is_used_stays_and_what_is_not_is_forgotten() -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.errors import StopWorker
-from pipeline.engine.stage import Outbox, Record, Store
 from pipeline.engine.worker import build_app, create_stage, run_worker
+from pipeline.ports import Outbox, Record, Store
 
 
 class Counting:

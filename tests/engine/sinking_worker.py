@@ -15,8 +15,8 @@ from pathlib import Path
 
 from counting_worker import config
 
-from pipeline.engine.stage import Record
 from pipeline.engine.worker import build_app, create_sink, run_worker
+from pipeline.ports import Record
 
 _WRITE_SECONDS = 0.2
 

@@ -15,14 +15,15 @@ import pytest
 from faust.types import TP
 
 from pipeline.engine.config import EngineConfig
-from pipeline.engine.errors import EngineError, StopWorker
+from pipeline.engine.errors import EXIT_FAILED, EngineError, StopWorker
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Bounds
 from pipeline.engine.opening import Committed
 from pipeline.engine.sink import SinkSpec, SinkWork, SinkWriter
-from pipeline.engine.stage import Record
 from pipeline.engine.transport import Batch, Intake
 from pipeline.engine.unpacking import ConsumedRecord
+from pipeline.errors import ThroughlineError
+from pipeline.ports import Record
 
 ONE, TWO = TP("in", 1), TP("in", 2)
 
@@ -33,7 +34,7 @@ class Target:
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
         self.failing = 0
-        self.error: Exception = RuntimeError("the target is away")
+        self.error: Exception = OSError("the target is away")
         self.open = threading.Event()
         self.open.set()
         self.threads: set[int] = set()
@@ -114,6 +115,24 @@ async def test_a_write_does_not_wait_when_enough_has_come() -> None:
     assert bench.target.calls == [[0, 1, 2, 3]]
 
 
+async def test_a_write_does_not_wait_when_all_that_gave_something_were_read_to_their_end() -> None:
+    bench = Bench(sink_delay=60.0)
+    await bench.open()
+    await bench.give(0, 1)
+    await bench.give(0, 1, TWO)
+    await bench.works[ONE].quiet(0, 1)
+    await asyncio.sleep(0.02)
+    assert bench.target.calls == []  # the other may still bring more
+    await bench.give(1, 2)
+    await bench.works[TWO].quiet(0, 1)
+    await asyncio.sleep(0.02)
+    assert bench.target.calls == []  # and so may the first, which has come back
+    await bench.works[ONE].quiet(0, 2)
+    await until(lambda: len(bench.acknowledged) == 2)
+    assert bench.target.calls == [[0, 0, 1]]
+    await bench.writer.close()
+
+
 async def test_nothing_is_acknowledged_before_it_is_written(bench: Bench) -> None:
     bench.target.open.clear()
     await bench.give(0, 2)
@@ -166,6 +185,61 @@ async def test_a_sink_that_says_stop_is_not_tried_again(bench: Bench) -> None:
     await until(lambda: bool(bench.stopped))
     assert bench.acknowledged == []
     assert len(bench.target.calls) == 1
+
+
+class AwayError(ThroughlineError):
+    """As a sink says that its target does not answer."""
+
+
+@pytest.mark.parametrize("error", [AwayError("away"), ConnectionResetError("away"), TimeoutError()])
+async def test_a_target_that_is_away_is_tried_again_for_as_long_as_it_takes(
+    bench: Bench, error: Exception
+) -> None:
+    bench.target.failing, bench.target.error = 6, error
+    await bench.give(0, 1)
+    await until(lambda: bench.acknowledged == [(ONE, 1)])
+    assert len(bench.target.calls) == 7
+    assert bench.stopped == []
+
+
+async def test_a_defect_of_a_sink_stops_the_worker_after_a_few_tries_and_says_what_could_not_be_written(
+    bench: Bench,
+) -> None:
+    bench.target.failing, bench.target.error = 100, KeyError("amount")
+    await bench.give(0, 2)
+    await bench.give(0, 1, TWO)
+    await until(lambda: bool(bench.stopped))
+    assert len(bench.target.calls) == 3
+    assert bench.acknowledged == []
+    assert str(bench.stopped[0]) == (
+        "warehouse: writing 3 records of in-1 up to offset 1, in-2 up to offset 0 failed 3 times, "
+        "last with KeyError: 'amount'; see the log above"
+    )
+    assert bench.stopped[0].exit_code == EXIT_FAILED
+
+
+async def test_only_defects_in_a_row_are_one_that_will_never_pass(bench: Bench) -> None:
+    errors = iter([KeyError(), KeyError(), OSError(), KeyError(), KeyError()])
+
+    def failing(records: Sequence[Record]) -> None:
+        for error in errors:
+            raise error
+
+    bench.target.write = failing  # type: ignore[method-assign]
+    await bench.give(0, 1)
+    await until(lambda: bench.acknowledged == [(ONE, 1)])
+    assert bench.stopped == []
+
+
+async def test_a_worker_that_is_being_stopped_does_not_wait_for_what_will_not_be_written(
+    bench: Bench,
+) -> None:
+    bench.target.failing, bench.target.error = 1, StopWorker("the table is gone")
+    await bench.give(0, 1)
+    await bench.give(0, 1, TWO)
+    await until(lambda: bool(bench.stopped))
+    await asyncio.wait_for(bench.works[ONE].settle(), 5)
+    assert bench.acknowledged == []
 
 
 async def test_a_sink_that_fails_behind_its_write_stops_the_worker_instead_of_standing_still(

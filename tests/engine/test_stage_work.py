@@ -10,6 +10,7 @@ import pytest
 from faust.types import TP
 from unit_bench import Bench
 
+from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Bounds
 from pipeline.engine.stage_work import StageWork
 from pipeline.engine.transport import Batch, Intake
@@ -25,12 +26,17 @@ class Place:
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self.benches: list[Bench] = []
         self.acknowledged: list[int] = []
+        self.closed: list[tuple[str, str, int]] = []
+        self.fails: Exception | None = None
         self.logs = SimpleNamespace(bounds=lambda *_: Bounds(0, 0))
-        spec = Bench().unit.spec
-        self.work = StageWork(spec, PLACE, self, pool, self._acknowledge)  # type: ignore[arg-type]
+        spec, hooks = Bench().unit.spec, Hooks()
+        hooks.on_close = lambda *place: self.closed.append(place)  # type: ignore[method-assign]
+        self.work = StageWork(spec, PLACE, self, hooks, pool, self._acknowledge)  # type: ignore[arg-type]
 
     def open(self, *_: object) -> Unit:
         """As an Opener."""
+        if self.fails is not None:
+            raise self.fails
         self.benches.append(Bench())
         return self.benches[-1].unit
 
@@ -92,3 +98,32 @@ async def test_what_is_still_owed_when_it_is_quiet_still_shows_as_unread(place: 
     place.benches[0].logic.owes = False
     await place.work.quiet(0, 12)
     assert place.acknowledged == [10, 12]
+
+
+async def test_that_a_partition_has_left_is_told_and_parking_is_not_leaving(place: Place) -> None:
+    """Whoever exports its state would else go on doing so beside its new owner."""
+    await place.work.open(None)
+    await place.give(10, 12)
+    await place.work.settle()
+    assert place.closed == []
+    await place.work.discard()
+    assert place.closed == [("echo", "in", 3)]
+
+
+async def test_a_parked_unit_that_somebody_else_has_written_for_meanwhile_is_told_as_closed(
+    place: Place,
+) -> None:
+    await place.work.open(None)
+    place.logs.bounds = lambda *_: Bounds(0, 7)
+    await place.work.open(None)
+    assert place.closed == [("echo", "in", 3)]
+
+
+async def test_an_opening_that_failed_is_told_as_closed_because_it_has_told_of_its_recovery(
+    place: Place,
+) -> None:
+    place.fails = RuntimeError("half-way")
+    with pytest.raises(RuntimeError, match="half-way"):
+        await place.work.open(None)
+    await place.work.discard()
+    assert place.closed == [("echo", "in", 3)]

@@ -8,8 +8,8 @@ from unit_bench import Bench
 
 from pipeline.engine.changelog import POSITION_KEY, Position, encode_position
 from pipeline.engine.errors import FencedError
-from pipeline.engine.stage import Outbox
 from pipeline.engine.unit import AbandonedError, Outcome
+from pipeline.ports import Outbox
 
 
 @pytest.fixture

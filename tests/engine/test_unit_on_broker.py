@@ -17,9 +17,9 @@ from pipeline.engine.changelog import RecoveryError
 from pipeline.engine.errors import FencedError, PositionLostError
 from pipeline.engine.logs import Logs
 from pipeline.engine.opening import UNREAD, Committed
-from pipeline.engine.stage import Outbox, Record
 from pipeline.engine.unit import Outcome, Unit
 from pipeline.engine.unpacking import ConsumedRecord
+from pipeline.ports import Outbox, Record
 
 pytestmark = [
     pytest.mark.services,

@@ -9,10 +9,10 @@ from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.engine.changelog import Position
 from pipeline.engine.hooks import Hooks
-from pipeline.engine.stage import Outbox, Record
 from pipeline.engine.store import MemoryStore
 from pipeline.engine.unit import Outcome, StageSpec, Unit
 from pipeline.engine.unpacking import ConsumedRecord
+from pipeline.ports import Outbox, Record
 
 
 class FakeProducer:

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agents.counted import Counted
 from pipeline.engine.hooks import PartitionState
-from pipeline.engine.stage import Outbox, Record
 from pipeline.metrics import Metrics
+from pipeline.ports import Outbox, Record
 
 LABELS = ("pipeline", "stage", "topic", "partition", "event", "code", "table", "le")
 """None of them has more values than a pipeline has parts."""
@@ -82,6 +82,20 @@ def test_what_stages_count_is_exported_by_event_and_dead_letters_by_code() -> No
     assert found["throughline_events_total"] == {("ingest", "touchpoints"): 7}
     assert found["throughline_dead_letters_total"] == {("wrong_type",): 2}
     assert found["throughline_warehouse_rows_total"] == {("touchpoints",): 500}
+
+
+def test_a_partition_that_has_left_is_exported_no_more_and_what_was_counted_of_it_stays() -> None:
+    """A watermark that stands still would hold back its stage in every dashboard."""
+    metrics, place = everything(), ("journey", "journeys.touchpoints", 1)
+    metrics.watermark("journey", "journeys.touchpoints", 2, 7_000_000)
+    metrics.on_close(*place)
+    metrics.on_close(*place)  # so is an opening that failed
+    found, left = samples(metrics), ("journey", "journeys.touchpoints", "1")
+    assert found["throughline_watermark_seconds"] == {("journey", "journeys.touchpoints", "2"): 7}
+    assert {name for name, values in found.items() if left in values and not name.endswith("_created")} == {
+        *(f"throughline_{name}_total" for name in ("records", "batches", "aborts", "fences", "gaps")),
+        *("throughline_lag_records", "throughline_ready"),  # asked anew at each scrape
+    }
 
 
 def test_an_empty_changelog_is_recovered() -> None:
@@ -158,6 +172,15 @@ def test_the_watermark_is_told_when_there_is_one(counted: tuple[Logic, Counted, 
     assert "throughline_watermark_seconds" not in samples(metrics)
     wrapped.process([NOTHING], NOTHING)
     assert samples(metrics)["throughline_watermark_seconds"] == {("journey", "journeys.touchpoints", "3"): 1}
+
+
+def test_a_partition_that_came_with_a_watermark_is_told_of_before_its_first_batch() -> None:
+    """Its former owner tells of it no more, and a quiet partition may have no batch for long."""
+    logic, metrics = Logic(), Metrics("throughline")
+    logic.counts["touchpoints"], logic.watermark = 5, 9_000_000
+    Counted("journey", "journeys.touchpoints", 3, logic, metrics)
+    assert samples(metrics)["throughline_watermark_seconds"] == {("journey", "journeys.touchpoints", "3"): 9}
+    assert events(metrics) == {}
 
 
 def test_a_quiet_time_is_told_only_when_something_was_done(counted: tuple[Logic, Counted, Metrics]) -> None:

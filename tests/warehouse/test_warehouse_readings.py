@@ -26,7 +26,7 @@ from published_records import (
     touchpoint,
 )
 
-from pipeline.engine.stage import Record
+from pipeline.ports import Record
 from pipeline.warehouse.buckets import touched_buckets
 from pipeline.warehouse.client import BadDataError, Warehouse
 from pipeline.warehouse.readings import finding_readings, state_readings, touchpoint_readings

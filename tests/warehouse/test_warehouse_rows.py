@@ -26,7 +26,7 @@ from published_records import (
 from pydantic import BaseModel
 
 from pipeline.core.instants import micros
-from pipeline.engine.stage import Record
+from pipeline.ports import Record
 from pipeline.warehouse import wire
 from pipeline.warehouse.buckets import touched_buckets
 from pipeline.warehouse.rows import (

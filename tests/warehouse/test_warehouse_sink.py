@@ -27,7 +27,7 @@ from published_records import (
     touchpoint,
 )
 
-from pipeline.engine.stage import Record
+from pipeline.ports import Record
 from pipeline.warehouse.buckets import AGGREGATES, TOUCHPOINTS, Aggregate, BucketSink
 from pipeline.warehouse.client import Warehouse, WarehouseRefusedError
 from pipeline.warehouse.sink import WarehouseSink

@@ -1,7 +1,7 @@
 """What a stage's logic is given: records to read, an outbox to speak to, a store to remember in.
 
-The engine's own protocols (`pipeline/engine/stage.py`) have the same shapes; they are restated here, as far
-as the core uses them, because the core imports nothing of the engine.
+The engine makes them, the core and the warehouse use them; this module knows nobody, so that neither has to import the
+other.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Outbox(Protocol):
         partition: int | None = None,
         headers: Headers | None = None,
     ) -> None:
-        """Add a record to the batch's transaction; without `partition` the key's hash chooses."""
+        """Add a record to the batch's transaction; without `partition` the key's murmur2 hash chooses."""
         ...
 
 
 class Store(Protocol):
-    """The state of one partition of one stage: bytes by key."""
+    """The state of one partition of one stage: bytes by key, every change of it written to the changelog."""
 
     def get(self, key: bytes) -> bytes | None: ...
     def put(self, key: bytes, value: bytes) -> None: ...
