@@ -116,7 +116,7 @@ def _measure(writes: Sequence[Sequence[Record]], server: EmbeddedClickHouse) -> 
     topology = Topology()
     keys: list[bytes] = []
     sink = WarehouseSink(warehouse, topology, keys.extend, _refuse)
-    buckets = BucketSink(warehouse, _refuse, sleep=lambda _: None)
+    buckets = BucketSink(warehouse, _refuse)
     process = _process_at(server.port)
     for number, records in enumerate(writes):
         if number == _NOT_COUNTED:

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +45,10 @@ class Sink(Protocol):
         long as it takes after a ThroughlineError or an OSError, `tries` times in a row after anything else, which
         then stops the worker. So does `StopWorker`, at once: for what no repetition mends.
         """
+        ...
+
+    def rest(self) -> float:
+        """Asked after each write: for how many seconds to gather at least before the next one."""
         ...
 
     def close(self) -> None: ...
@@ -106,6 +111,7 @@ class SinkWriter:
         self._gathering, self._writing = _Load(), _Load()
         self._changed = asyncio.Condition()
         self._hurry = False
+        self._not_before = 0.0
         self._task: asyncio.Task[None] | None = None
         self._ended = False
 
@@ -127,14 +133,11 @@ class SinkWriter:
             self._changed.notify_all()
             await self._changed.wait_for(lambda: self._ended or not self.holds(tp))
 
-    async def rest(self, tp: TP) -> None:
+    async def at_end(self, tp: TP) -> None:
         """The partition was read to its end. When all that have given something were, waiting gathers nothing more."""
         async with self._changed:
-            gathering = self._gathering
-            gathering.busy.discard(tp)
-            if gathering.records and not gathering.busy:
-                self._hurry = True
-                self._changed.notify_all()
+            self._gathering.busy.discard(tp)
+            self._changed.notify_all()
 
     def holds(self, tp: TP) -> bool:
         """Whether something of the partition is not written yet."""
@@ -184,14 +187,17 @@ class SinkWriter:
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._gathering.records))
             due = self._gathering.since + self._config.sink_delay
-            try:
-                async with asyncio.timeout(max(0.0, due - time.monotonic())):
-                    await self._changed.wait_for(self._full)
-            except TimeoutError:
-                pass
+            await self._wait(due, lambda: self._full() or not self._gathering.busy)
+            await self._wait(self._not_before, self._full)
             self._hurry = False
             self._writing, self._gathering = self._gathering, _Load()
             self._changed.notify_all()
+
+    async def _wait(self, until: float, enough: Callable[[], bool]) -> None:
+        """Gather until then, or until it is enough."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                await self._changed.wait_for(enough)
 
     def _full(self) -> bool:
         return self._hurry or len(self._gathering.records) >= self._config.sink_records
@@ -236,6 +242,7 @@ class SinkWriter:
         if self._sink is None:
             self._sink = self._spec.factory()
         self._sink.write(records)
+        self._not_before = time.monotonic() + self._sink.rest()
 
 
 class SinkWork:
@@ -269,7 +276,7 @@ class SinkWork:
             self._position = max(self._position, read_to)
             self._writer.acknowledge(self.tp, self._position)
         else:
-            await self._writer.rest(self.tp)
+            await self._writer.at_end(self.tp)
 
     async def settle(self) -> None:
         await self._writer.settle(self.tp)

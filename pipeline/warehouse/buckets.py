@@ -163,10 +163,9 @@ def touched_buckets(blocks: Iterable[Block]) -> list[bytes]:
 class BucketSink:
     """The sink over `warehouse.buckets`: recomputes the buckets that are named by the records' keys.
 
-    What `write` gets is coalesced, and it rests before it works again, four times as long as it worked and
-    two seconds at most: the records that come meanwhile are the next call's, in which they coalesce too. When
-    it has returned, its buckets are exact; so are all, once all records are consumed. A key that names no
-    aggregate is left to `refused`.
+    What `write` gets is coalesced, and so is what comes while it rests, four times as long as it worked and two
+    seconds at most. When `write` has returned, its buckets are exact; so are all, once all records are consumed. A
+    key that names no aggregate is left to `refused`.
     """
 
     def __init__(
@@ -174,31 +173,26 @@ class BucketSink:
         warehouse: Warehouse,
         refused: Callable[[Record, str], None],
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._warehouse = warehouse
         self._refused = refused
         self._clock = clock
-        self._sleep = sleep
-        self._not_before = clock()
+        self._worked = 0.0
 
     def write(self, records: Sequence[Record]) -> None:
         """Recompute every bucket that the records name. Raises WarehouseError; then nothing is to be
         acknowledged.
         """
-        starts = self._read(records)
-        if not starts:
-            return
-        rest = self._not_before - self._clock()
-        if rest > 0:
-            self._sleep(rest)
-        began = self._clock()
+        began, starts = self._clock(), self._read(records)
         for name, wanted in starts.items():
             ordered = sorted(wanted)
             for first in range(0, len(ordered), _TOGETHER):
                 self._recompute(AGGREGATES[name], ordered[first : first + _TOGETHER])
-        ended = self._clock()
-        self._not_before = ended + min(_LONGEST_REST, (ended - began) * _REST)
+        self._worked = self._clock() - began
+
+    def rest(self) -> float:
+        """Seconds to gather before the next call."""
+        return min(_LONGEST_REST, self._worked * _REST)
 
     def close(self) -> None:
         self._warehouse.close()

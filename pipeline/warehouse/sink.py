@@ -79,6 +79,10 @@ class WarehouseSink:
         if keys:
             self._touched(keys)
 
+    def rest(self) -> float:
+        """Rows don't wait."""
+        return 0.0
+
     def close(self) -> None:
         self._warehouse.close()
 

@@ -32,6 +32,9 @@ class File:
         with self._path.open("ab") as file:
             file.write(b"".join(b"%s %s\n" % (record.key, record.value) for record in records))
 
+    def rest(self) -> float:
+        return 0.0
+
     def close(self) -> None: ...
 
 

@@ -39,6 +39,7 @@ class Target:
         self.open.set()
         self.threads: set[int] = set()
         self.closed = False
+        self.rests = 0.0
 
     def write(self, records: Sequence[Record]) -> None:
         self.threads.add(threading.get_ident())
@@ -47,6 +48,9 @@ class Target:
         if self.failing:
             self.failing -= 1
             raise self.error
+
+    def rest(self) -> float:
+        return self.rests
 
     def close(self) -> None:
         self.closed = True
@@ -130,6 +134,22 @@ async def test_a_write_does_not_wait_when_all_that_gave_something_were_read_to_t
     await bench.works[ONE].quiet(0, 2)
     await until(lambda: len(bench.acknowledged) == 2)
     assert bench.target.calls == [[0, 0, 1]]
+    await bench.writer.close()
+
+
+async def test_what_comes_while_a_target_rests_becomes_one_write() -> None:
+    bench = Bench(sink_delay=0.0)
+    bench.target.rests = 60.0
+    await bench.open()
+    await bench.give(0, 1)
+    await until(lambda: len(bench.target.calls) == 1)
+    await bench.give(1, 2)
+    await bench.works[ONE].quiet(0, 2)  # also then: it rests for its own sake
+    await bench.give(2, 3)
+    await asyncio.sleep(0.02)
+    assert bench.target.calls == [[0]]
+    await bench.works[ONE].settle()  # but nobody who takes the partition away waits for that
+    assert bench.target.calls == [[0], [1, 2]]
     await bench.writer.close()
 
 

