@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Final
 
 from pipeline.core.journey import Journey, keys_of, order
 from pipeline.core.messages import Entry
@@ -18,7 +19,7 @@ from pipeline.core.person import Person
 from pipeline.core.plan import Plan
 from pipeline.core.trail import OriginKey, origin_key
 
-BASES = 256
+BASES: Final = 256
 """Journeys that a person keeps although all their touchpoints were cut; the most recent ones."""
 
 

@@ -8,7 +8,7 @@ differs; one that no longer holds is published as withdrawn and remembered, in c
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -30,14 +30,14 @@ from pipeline.core.promises import NEVER, Making, PromiseFold
 from pipeline.core.stalls import StageFold, Visit
 from pipeline.ports import Outbox
 
-WITHDRAWN = b"-"
+WITHDRAWN: Final = b"-"
 """Stands for the digest of a finding that was withdrawn."""
-UNSURE = b""
+UNSURE: Final = b""
 """Stands for the digest of a finding of which two persons have published revisions: it is published once
 more.
 """
-_HOUR = 3600 * SECOND
-_pack = msgspec.msgpack.Encoder().encode
+_HOUR: Final = 3600 * SECOND
+_pack: Final = msgspec.msgpack.Encoder().encode
 
 
 class Findings:

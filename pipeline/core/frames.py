@@ -7,17 +7,17 @@ bytes.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from pipeline.core.messages import IdentityMessage, JourneyMessage
 from pipeline.ports import Outbox, Record
 
-MAX_MESSAGES = 500
-MAX_BYTES = 256 * 1024
+MAX_MESSAGES: Final = 500
+MAX_BYTES: Final = 256 * 1024
 M = TypeVar("M")
-_encode = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class FrameError(ValueError):

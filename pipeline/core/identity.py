@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -46,11 +46,11 @@ from pipeline.core.stored import Reference
 from pipeline.core.tokens import kind_of, partition_of_person, partition_of_token, person_of
 from pipeline.ports import Outbox, Record, Store
 
-CLAIMANTS = 4
+CLAIMANTS: Final = 4
 """Claims kept of a reference: the owner's and the next ones in line."""
-DEPARTURES = 256
+DEPARTURES: Final = 256
 """Departures remembered by a reference; they matter only while a parcel of an older step is under way."""
-_REFERENCE = b"r"
+_REFERENCE: Final = b"r"
 
 
 class IdentifierKind(Protocol):
@@ -90,8 +90,8 @@ def ranks(kinds: Mapping[str, IdentifierKind]) -> dict[str, int]:
 _FRAMES: Frames[PassingMessage] = Frames(PassingMessage)
 
 
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Reference).decode
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(Reference).decode
 
 
 class Identity:

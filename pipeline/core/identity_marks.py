@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from pipeline.core.frames import FrameWriter
@@ -9,10 +11,10 @@ from pipeline.core.messages import IdentityMark, JourneyMark, Micros
 from pipeline.core.watermark import Watermark
 from pipeline.ports import Store
 
-_HEARD = b"m"
-_SENT = b"out"
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(list[Micros]).decode
+_HEARD: Final = b"m"
+_SENT: Final = b"out"
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(list[Micros]).decode
 
 
 class IdentityMarks:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -32,10 +33,10 @@ from pipeline.core.touchpoints import Plan, Read, Reader
 from pipeline.ports import Headers, Outbox, Record, Store
 from schemas.dead_letter import ErrorCode
 
-TICK_HEADER = "throughline-tick"
-STAGE = "ingest"
-_STATE = b"state"
-_encode = msgspec.msgpack.Encoder().encode
+TICK_HEADER: Final = "throughline-tick"
+STAGE: Final = "ingest"
+_STATE: Final = b"state"
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class IngestConfig:
     claims_remembered: int = 50_000
 
 
-_unpack_state = msgspec.msgpack.Decoder(IngestState).decode
+_unpack_state: Final = msgspec.msgpack.Decoder(IngestState).decode
 
 
 class Ingest:

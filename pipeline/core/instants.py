@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import msgspec
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-DAY = 24 * 60 * MINUTE
-FIRST = -62_135_596_800 * SECOND
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND: Final = 1_000_000
+MINUTE: Final = 60 * SECOND
+DAY: Final = 24 * 60 * MINUTE
+FIRST: Final = -62_135_596_800 * SECOND
 """The year 1 begins."""
-LAST = 253_402_300_800 * SECOND - 1
+LAST: Final = 253_402_300_800 * SECOND - 1
 """The year 9999 ends."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from pipeline.core.messages import Entry, Micros
 from pipeline.core.plan import CANCEL, ENTER, LEAVE, MAKE, MEET, JourneyRules, PromiseRule, StageRule, applies
@@ -17,7 +17,7 @@ from pipeline.core.promises import NEVER, PromiseFold, judge, make
 from pipeline.core.stalls import StageFold, Visit
 from pipeline.core.stored import Base, Order
 
-KEPT_MAKINGS = 64
+KEPT_MAKINGS: Final = 64
 """Unsettled promises of one rule that a base keeps; a journey may go on for ever without meeting any."""
 
 EntryKey = tuple[str, str]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -22,18 +23,18 @@ from pipeline.core.stored import Meta
 from pipeline.core.watermark import Watermark
 from pipeline.ports import Store
 
-STATE_LAG = 16
+STATE_LAG: Final = 16
 """Batches by which the state of a person or journey may lag, so that a busy one is not published in each."""
-STATED = 8_000
+STATED: Final = 8_000
 """Persons after whose states a batch leaves the rest to the next one."""
-_VOID_DEADLINES = 1000
+_VOID_DEADLINES: Final = 1000
 """Replaced deadlines that the heap may hold beside as many as there are persons with one."""
 _META, _PLAN, _UNSTATED = b"m", b"j", b"u"
 
 
-_pack = msgspec.msgpack.Encoder().encode
-_unpack_ids = msgspec.msgpack.Decoder(list[str]).decode
-_unpack_meta = msgspec.msgpack.Decoder(Meta).decode
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack_ids: Final = msgspec.msgpack.Decoder(list[str]).decode
+_unpack_meta: Final = msgspec.msgpack.Decoder(Meta).decode
 
 
 class JourneyMemory:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from itertools import islice
+from typing import Final
 
 import msgspec
 
@@ -22,15 +23,15 @@ from pipeline.core.stored import Base, Digests, Head, Run
 from pipeline.core.trail import OriginKey, Segment, Trail, origin_key
 from pipeline.ports import Store
 
-VALUE_BYTES = 65_536
+VALUE_BYTES: Final = 65_536
 _HEAD, _SEGMENT, _BASE, _FORGOTTEN = b"p", b"s", b"b", b"f"
 
 
-_pack = msgspec.msgpack.Encoder().encode
-_unpack_head = msgspec.msgpack.Decoder(Head).decode
-_unpack_run = msgspec.msgpack.Decoder(Run).decode
-_unpack_base = msgspec.msgpack.Decoder(Base).decode
-_unpack_digests = msgspec.msgpack.Decoder(Digests).decode
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack_head: Final = msgspec.msgpack.Decoder(Head).decode
+_unpack_run: Final = msgspec.msgpack.Decoder(Run).decode
+_unpack_base: Final = msgspec.msgpack.Decoder(Base).decode
+_unpack_digests: Final = msgspec.msgpack.Decoder(Digests).decode
 
 
 class Persons:

@@ -55,12 +55,12 @@ class Verdict(NamedTuple):
     settled: bool
 
 
-KEPT = Verdict("kept", True)
-MET_LATE = Verdict("broken", True)
-CANCELLED = Verdict("cancelled", True)
-BROKEN = Verdict("broken", False)
-AT_RISK = Verdict("at_risk", False)
-MADE = Verdict("made", False)
+KEPT: Final = Verdict("kept", True)
+MET_LATE: Final = Verdict("broken", True)
+CANCELLED: Final = Verdict("cancelled", True)
+BROKEN: Final = Verdict("broken", False)
+AT_RISK: Final = Verdict("at_risk", False)
+MADE: Final = Verdict("made", False)
 
 
 def make(rule: PromiseRule, entry: Entry) -> Making | None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import Protocol
+from typing import Final, Protocol
 
 from pipeline.core.messages import Token
 
-_HEX = 32
-_REMEMBERED_PERSONS = 65_536
+_HEX: Final = 32
+_REMEMBERED_PERSONS: Final = 65_536
 
 
 class Kind(Protocol):

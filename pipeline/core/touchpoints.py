@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -27,15 +27,15 @@ from pipeline.core.validation import INSTANT, Parts, read_event
 from pipeline.ports import Record
 from schemas.dead_letter import ErrorCode
 
-_SCALARS = frozenset((str, int, float, bool))
-_SEQUENCE_DIGITS = 20
-_LAST_RECORDED = LAST - 101 * 366 * DAY
+_SCALARS: Final = frozenset((str, int, float, bool))
+_SEQUENCE_DIGITS: Final = 20
+_LAST_RECORDED: Final = LAST - 101 * 366 * DAY
 """A duration of a journey map, a century at most, leads from a time before it to one before the year 10000."""
-_FIELD_CHARACTERS = 1024
+_FIELD_CHARACTERS: Final = 1024
 """Of a text that the journey map uses: it is kept with the trail and published with every state."""
-_PROJECTED_TYPES = 4096
-_canonical = msgspec.json.Encoder(order="sorted").encode
-_decode = msgspec.json.Decoder().decode
+_PROJECTED_TYPES: Final = 4096
+_canonical: Final = msgspec.json.Encoder(order="sorted").encode
+_decode: Final = msgspec.json.Decoder().decode
 
 
 class Plan(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 
@@ -17,7 +18,7 @@ from pipeline.core.journey import EntryKey, order, place_behind
 from pipeline.core.messages import Entry, Origin, Step, Token
 from pipeline.core.stored import Order
 
-SEGMENT = 16
+SEGMENT: Final = 16
 """Entries of a segment. A batch writes the whole tail, half a segment on average, for each person it
 touches.
 """
@@ -103,7 +104,7 @@ class Segment:
         return b"".join([b"\x92", _array(len(origins)), *origins, _array(len(packed)), *packed])
 
 
-_pack = msgspec.msgpack.Encoder().encode
+_pack: Final = msgspec.msgpack.Encoder().encode
 
 
 def _array(length: int) -> bytes:
