@@ -1,9 +1,9 @@
 """The at-least-once variant of a stage, for a target that makes a repeated write harmless.
 
-In: batches of all the sink's partitions in this worker. Out: few, large writes: records are gathered until
-`sink_records` are there or the oldest is `sink_delay` old, written in one call, and acknowledged after it
-has returned. While a write is retried the next one fills up, then its partitions rest; heartbeats go on.
-The committed offset is the position.
+In: batches of all the sink's partitions in this worker. Out: few, large writes: records are gathered
+until `sink_records` are there, the oldest is `sink_delay` old or nothing more is likely to come, written
+in one call, and acknowledged after it has returned. While a write is retried the next one fills up, then
+its partitions rest; heartbeats go on. The committed offset is the position.
 """
 
 from __future__ import annotations
