@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 INSTALLED := .venv/.installed
 COMPILED := .venv/.compiled
 
-.PHONY: setup demo test test-fast lint format bench dashboards schemas lock tools clean
+.PHONY: setup demo test test-fast fuzz lint format bench dashboards schemas lock tools clean
 
 setup: $(INSTALLED) $(COMPILED)  ## a virtual environment with the command line at .venv/bin/throughline
 
@@ -31,6 +31,10 @@ test: setup tools lint  ## everything but the long runs, on the compiled core; i
 
 test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: nothing is compiled
 	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -m "not services and not data and not slow"
+
+SECONDS ?= 60
+fuzz: $(INSTALLED)  ## every decoder under coverage-guided fuzzing, SECONDS each; T=map for one (docs/fuzzing.md)
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) $(T)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -61,4 +65,4 @@ tools:  ## what tests use beside Python: docker-compose checks the compose file
 	  || echo "docker-compose is not here and can't be installed: the check of docker-compose.yml will not run"
 
 clean:
-	rm -rf .venv .throughline build *.egg-info *.so pipeline/core/*.so pipeline/core/.compiled
+	rm -rf .venv .throughline .fuzz build *.egg-info *.so pipeline/core/*.so pipeline/core/.compiled

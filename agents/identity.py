@@ -6,6 +6,7 @@ from typing import Any
 
 from agents.counted import Counted
 from agents.deps import Deps
+from agents.stopping import stopping
 from pipeline.core.identity import Identity, IdentityConfig
 from pipeline.engine.stage import StageLogic
 from pipeline.engine.worker import create_stage
@@ -29,6 +30,5 @@ def register(app: Any, deps: Deps) -> None:
         logic = Identity(partition, store, config)
         return Counted("identity", topology.identity, partition, logic, deps.metrics)
 
-    create_stage(
-        app, "identity", topology.identity, topology.changelog("identity", topology.identity), factory
-    )
+    changelog = topology.changelog("identity", topology.identity)
+    create_stage(app, "identity", topology.identity, changelog, stopping(factory, changelog))

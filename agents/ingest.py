@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from agents.counted import Counted
 from agents.deps import Deps
-from pipeline.core.dead_letters import TooManyDeadLettersError
+from agents.stopping import stopping
 from pipeline.core.ingest import Ingest, IngestConfig
 from pipeline.core.tokens import Tokens
-from pipeline.engine.errors import StopWorker
 from pipeline.engine.stage import StageLogic
 from pipeline.engine.worker import create_stage
-from pipeline.ports import Outbox, Record, Store
-
-
-class _Limited(Counted):
-    """Too many dead letters stop the worker: going on would empty a bad deployment into the dead-letter topic."""
-
-    def process(self, records: Iterable[Record], outbox: Outbox) -> None:
-        try:
-            super().process(records, outbox)
-        except TooManyDeadLettersError as error:
-            raise StopWorker(str(error)) from error
+from pipeline.ports import Store
 
 
 def ingest_config(deps: Deps, topic: str) -> IngestConfig:
@@ -50,6 +38,7 @@ def register(app: Any, deps: Deps) -> None:
         def factory(partition: int, store: Store, config: IngestConfig = config) -> StageLogic:
             tokens = Tokens(deps.settings.identity_key.get_secret_value(), deps.plan.kinds)
             logic = Ingest(partition, store, config, deps.plan, tokens)
-            return _Limited("ingest", config.topic, partition, logic, deps.metrics)
+            return Counted("ingest", config.topic, partition, logic, deps.metrics)
 
-        create_stage(app, "ingest", topic, deps.topology.changelog("ingest", topic), factory)
+        changelog = deps.topology.changelog("ingest", topic)
+        create_stage(app, "ingest", topic, changelog, stopping(factory, changelog))

@@ -6,6 +6,7 @@ from typing import Any
 
 from agents.counted import Counted
 from agents.deps import Deps
+from agents.stopping import stopping
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.journey_stage import JourneyStage
 from pipeline.engine.stage import StageLogic
@@ -20,7 +21,8 @@ def register(app: Any, deps: Deps) -> None:
         logic = JourneyStage(partition, store, config, deps.plan)
         return Counted("journey", topology.journeys, partition, logic, deps.metrics)
 
-    create_stage(app, "journey", topology.journeys, topology.changelog("journey", topology.journeys), factory)
+    changelog = topology.changelog("journey", topology.journeys)
+    create_stage(app, "journey", topology.journeys, changelog, stopping(factory, changelog))
 
 
 def journey_config(deps: Deps) -> JourneyConfig:

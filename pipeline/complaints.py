@@ -16,9 +16,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from pipeline.errors import shortened
 from schemas.base import InconsistentError, Name, Place, TypeName
 from schemas.journey_map import FieldPath
 
+_SHOWN = 120
 _KINDS = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -77,6 +79,11 @@ def complaints(
     return [*found, *_alternatives(alternatives, {each.place for each in found})]
 
 
+def shown(value: object) -> str:
+    """The value as Python writes it, if that is not too long to be read."""
+    return shortened(repr(value), _SHOWN)
+
+
 def near(wrong: object, right: Sequence[str]) -> str:
     """` (did you mean 'x'?)` when there is something near, else nothing."""
     matches = get_close_matches(str(wrong), right, n=1)
@@ -106,7 +113,7 @@ def _described(value: object) -> str:
         return "empty"
     if isinstance(value, dict):
         return "`key: value` lines"
-    return "a list" if isinstance(value, list) else repr(value)
+    return "a list" if isinstance(value, list) else shown(value)
 
 
 def _complaint(error: ErrorDetails, place: Place, model: type[BaseModel]) -> Complaint:
@@ -121,9 +128,7 @@ def _message(error: ErrorDetails) -> str:
             return "this field is missing; add it"
         case "string_pattern_mismatch":
             pattern = error["ctx"]["pattern"]
-            return (
-                f"{error['input']!r} is not allowed here; {_PATTERNS.get(pattern, f'write it as {pattern}')}"
-            )
+            return f"{shown(error['input'])} is not allowed here; {_PATTERNS.get(pattern, f'write it as {pattern}')}"
         case "literal_error":
             return _not_one_of(error["input"], error["ctx"]["expected"])
         case "string_too_short" | "too_short":
@@ -134,12 +139,12 @@ def _message(error: ErrorDetails) -> str:
 
 
 def _unknown(name: object, known: Sequence[str]) -> str:
-    return f"there is no field {name!r} here{near(name, known)}; the fields are {', '.join(known)}"
+    return f"there is no field {shown(name)} here{near(name, known)}; the fields are {', '.join(known)}"
 
 
 def _not_one_of(value: object, expected: str) -> str:
     allowed = [part.strip("' ") for part in expected.replace(" or ", ", ").split(",")]
-    return f"{value!r} is not allowed here{near(value, allowed)}; it has to be {expected}"
+    return f"{shown(value)} is not allowed here{near(value, allowed)}; it has to be {expected}"
 
 
 def fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

@@ -19,14 +19,17 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from pipeline.complaints import Complaint, complaints
-from pipeline.errors import ThroughlineError
+from pipeline.errors import ThroughlineError, shortened
 from schemas.base import Place
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _MOST_VALUES = 100_000  # aliases can make a small file expand without end
 _MOST_DEPTH = 40
+_FIELD_CHARACTERS, _MESSAGE_CHARACTERS = 200, 1000  # both may quote what the file has
 _TOO_MUCH = "it is nested too deep, or too large; simplify it"
+_BEYOND = 2**63
+_MERGE = "tag:yaml.org,2002:merge"
 _SCALARS = {"tag:yaml.org,2002:" + name for name in ("null", "bool", "int", "float")}
 
 
@@ -40,7 +43,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: " + (f"{self.field}: " if self.field else "") + self.message
+        field = f"{shortened(self.field, _FIELD_CHARACTERS)}: " if self.field else ""
+        return f"{self.file}:{self.line}: {field}{shortened(self.message, _MESSAGE_CHARACTERS)}"
 
 
 class DocumentError(ThroughlineError):
@@ -119,6 +123,10 @@ def read(path: Path) -> Document:
         raise DocumentError([Problem(file, 1, "", _TOO_MUCH)]) from None
     except YAMLError as broken:
         raise DocumentError([Problem(file, 1, "", f"it is not YAML: {_flat(str(broken))}")]) from None
+    except Exception as broken:  # the parser's own: it trips over an unknown version of YAML, among others
+        said = f"{type(broken).__name__}: {_flat(str(broken))}"
+        message = f"it is not YAML that can be read ({said}); leave out directives (%) and tags (!)"
+        raise DocumentError([Problem(file, 1, "", message)]) from broken
     document = Document(file)
     if not isinstance(node, MappingNode):
         raise DocumentError(
@@ -147,6 +155,7 @@ class _Builder:
         self._document = document
         self._constructor = YAML(typ="safe", pure=True).constructor
         self._values = 0
+        self._entries_of: dict[int, list[tuple[Node, Node]]] = {}
 
     def build(self, node: Node, place: Place) -> Any:
         self._values += 1
@@ -162,13 +171,16 @@ class _Builder:
     def _scalar(self, node: Node) -> Any:
         # dates and times stay text: the contracts say what an instant looks like
         if str(node.tag) in _SCALARS:
-            with suppress(ValueError):  # a tag that the text does not fit, such as !!int x
-                return self._constructor.construct_object(node)
+            # a tag that the text does not fit, such as !!int x or !!bool x
+            with suppress(ValueError, LookupError, TypeError, ArithmeticError, AttributeError):
+                value = self._constructor.construct_object(node)
+                # Python refuses to write a number of thousands of digits, and nobody else has one beyond 64 bits
+                return value if not isinstance(value, int) or abs(value) < _BEYOND else node.value
         return node.value
 
     def _mapping(self, node: MappingNode, place: Place) -> dict[Any, Any]:
         built: dict[Any, Any] = {}
-        for key_node, value_node in _entries(node):
+        for key_node, value_node in self._entries(node):
             if not isinstance(key_node, ScalarNode):
                 self._complain(place, key_node, "a key has to be plain text; put text with braces in quotes")
                 continue
@@ -181,28 +193,32 @@ class _Builder:
             built[key] = self.build(value_node, inner)
         return built
 
+    def _entries(self, node: MappingNode) -> list[tuple[Node, Node]]:
+        """The entries of a mapping; those merged in by `<<` come last and give way to its own.
+
+        Worked out once for each mapping: merges of merges would double with each line.
+        """
+        found = self._entries_of.get(id(node))
+        if found is None:
+            self._entries_of[id(node)] = []  # what a mapping that merges itself has to add
+            found = self._entries_of[id(node)] = list(self._merge(node))
+        return found
+
+    def _merge(self, node: MappingNode) -> Iterator[tuple[Node, Node]]:
+        own = [(key, value) for key, value in node.value if str(key.tag) != _MERGE]
+        yield from own
+        seen = {key.value for key, _ in own if isinstance(key, ScalarNode)}
+        for merge in (value for key, value in node.value if str(key.tag) == _MERGE):
+            for source in merge.value if isinstance(merge, SequenceNode) else [merge]:
+                for key, value in self._entries(source) if isinstance(source, MappingNode) else ():
+                    # a key that is no text is complained of where it stands
+                    if isinstance(key, ScalarNode) and key.value not in seen:
+                        seen.add(key.value)
+                        yield key, value
+
     def _complain(self, place: Place, node: Node, message: str) -> None:
         where = ".".join(map(str, place))
         self._document.problems.append(Problem(self._document.file, node.start_mark.line + 1, where, message))
-
-
-def _entries(node: MappingNode) -> Iterator[tuple[Node, Node]]:
-    """The entries of a mapping; those merged in by `<<` come last and give way to its own."""
-    own, merged = [], []
-    for key, value in node.value:
-        if str(key.tag) == "tag:yaml.org,2002:merge":
-            sources = value.value if isinstance(value, SequenceNode) else [value]
-            merged += [
-                entry for source in sources if isinstance(source, MappingNode) for entry in _entries(source)
-            ]
-        else:
-            own.append((key, value))
-    seen = {key.value for key, _ in own if isinstance(key, ScalarNode)}
-    yield from own
-    for key, value in merged:
-        if key.value not in seen:
-            seen.add(key.value)
-            yield key, value
 
 
 def _check(document: Document, model: type[BaseModel], stand_ins: Sequence[StandIn]) -> list[Problem]:

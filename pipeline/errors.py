@@ -7,3 +7,11 @@ class ThroughlineError(Exception):
     """Shown to the user as its message alone; `exit_code` is what the command ends with."""
 
     exit_code = 2
+
+
+def shortened(text: str, limit: int) -> str:
+    """Text that quotes what it was given, in at most `limit` characters: without its middle if it is longer."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"

@@ -20,7 +20,10 @@ TypeName = Annotated[
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant lies, in UTC, in the years 1 to 9999") from None
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]

@@ -54,7 +54,7 @@ def published(models: list[BaseModel], topic: str, first_offset: int = 0) -> lis
     ]
 
 
-def letter(offset: int, value: bytes = b"{", time: str = "2018-05-02 10:00") -> Consumed:
+def letter(offset: int, value: bytes | None = b"{", time: str = "2018-05-02 10:00") -> Consumed:
     """A dead letter at `offset`, of a malformed record at the same offset of a source."""
     refused = DeadLetter(
         code=ErrorCode.MALFORMED_JSON,

@@ -13,12 +13,19 @@ from collections.abc import Iterable, Mapping
 from pydantic import ValidationError
 
 from pipeline.core.instants import FIRST, LAST, moment
+from pipeline.errors import shortened
 from pipeline.ports import Headers, Record
 from schemas.dead_letter import DeadLetter, ErrorCode
 
 PREFIX = "throughline-error-"
 _NAMES = {"time": "timestamp"}
 """Fields of `DeadLetter` whose header has another name."""
+FOREIGN = ""
+"""The stage of a record that is on the dead-letter topic and is no dead letter."""
+_PARTITIONS, _OFFSETS = 2**31, 2**63
+MESSAGE_CHARACTERS = 1000
+PATH_CHARACTERS = 250
+"""A reason quotes the record, which may consist of one endless name: what is longer loses its middle."""
 
 
 class RefusedError(Exception):
@@ -34,8 +41,8 @@ class RefusedError(Exception):
 def dead_letter(record: Record, refused: RefusedError, stage: str) -> DeadLetter:
     return DeadLetter(
         code=refused.code,
-        path=refused.path,
-        message=refused.message,
+        path=shortened(refused.path, PATH_CHARACTERS),
+        message=shortened(refused.message, MESSAGE_CHARACTERS),
         stage=stage,
         topic=record.topic,
         partition=record.partition,
@@ -63,9 +70,25 @@ def decode_headers(headers: Headers) -> DeadLetter:
         fields: Mapping[str, str] = {
             name: (found[PREFIX + _NAMES.get(name, name)] or b"").decode() for name in DeadLetter.model_fields
         }
-        return DeadLetter.model_validate(fields)
+        letter = DeadLetter.model_validate(fields)
     except (KeyError, UnicodeDecodeError, ValidationError) as error:
-        raise ValueError(f"these are not the headers of a dead letter: {error}") from error
+        reason = shortened(str(error), MESSAGE_CHARACTERS)
+        raise ValueError(f"these are not the headers of a dead letter: {reason}") from error
+    if not (0 <= letter.partition < _PARTITIONS and 0 <= letter.offset < _OFFSETS):
+        raise ValueError(
+            "these are not the headers of a dead letter: no Kafka has such a partition or offset"
+        )
+    return letter
+
+
+def letter_of(record: Record) -> DeadLetter:
+    """Why a record is on the dead-letter topic. Of one that is none of ours: that, and its own place as its origin."""
+    try:
+        return decode_headers(record.headers)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        message = f"{reason}; something else writes to this topic"
+        return dead_letter(record, RefusedError(ErrorCode.UNEXPECTED, "", message), FOREIGN)
 
 
 def original_headers(headers: Headers) -> list[tuple[str, bytes | None]]:

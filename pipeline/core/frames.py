@@ -43,7 +43,7 @@ class Frames(Generic[M]):
         """The messages of a record, in order. Raises FrameError."""
         try:
             found: list[M] = self._decode(record.value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise FrameError(record, str(error)) from error
         return found
 

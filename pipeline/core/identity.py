@@ -42,7 +42,7 @@ from pipeline.core.messages import (
     Token,
 )
 from pipeline.core.recent import Recent
-from pipeline.core.stored import Reference
+from pipeline.core.stored import Reference, reader
 from pipeline.core.tokens import kind_of, partition_of_person, partition_of_token, person_of
 from pipeline.ports import Outbox, Record, Store
 
@@ -91,7 +91,7 @@ _FRAMES: Frames[PassingMessage] = Frames(PassingMessage)
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(Reference).decode
+_unpack: Final = reader(Reference)
 
 
 class Identity:
@@ -273,8 +273,9 @@ class Identity:
         # a changed one may have been forgotten by `_references` before the batch's end
         reference = self._references.get(token) or self._changed.get(token)
         if reference is None:
-            stored = self._store.get(_REFERENCE + token.encode())
-            reference = _unpack(stored) if stored else Reference()
+            key = _REFERENCE + token.encode()
+            stored = self._store.get(key)
+            reference = _unpack(key, stored) if stored else Reference()
         self._references.put(token, reference)
         return reference
 

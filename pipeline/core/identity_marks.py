@@ -8,13 +8,14 @@ import msgspec
 
 from pipeline.core.frames import FrameWriter
 from pipeline.core.messages import IdentityMark, JourneyMark, Micros
+from pipeline.core.stored import reader
 from pipeline.core.watermark import Watermark
 from pipeline.ports import Store
 
 _HEARD: Final = b"m"
 _SENT: Final = b"out"
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(list[Micros]).decode
+_unpack: Final = reader(list[Micros])
 
 
 class IdentityMarks:
@@ -32,9 +33,9 @@ class IdentityMarks:
         self._channel = f"identity/{partition}"
         self._store = store
         self._peers = levels
-        heard = {key[len(_HEARD) :].decode(): _unpack(value) for key, value in store.scan(_HEARD)}
+        heard = {key[len(_HEARD) :].decode(): _unpack(key, value) for key, value in store.scan(_HEARD)}
         sent = store.get(_SENT)
-        self._sent: list[Micros] = _unpack(sent) if sent else []
+        self._sent: list[Micros] = _unpack(_SENT, sent) if sent else []
         self._levels = [Watermark(sources, _level(heard, 0), self._floor(0))]
         identity = [f"identity/{number}" for number in range(partitions)]
         self._levels += [

@@ -27,7 +27,7 @@ from pipeline.core.frames import FrameWriter
 from pipeline.core.instants import MINUTE, checked, parse_instant
 from pipeline.core.messages import Claim, IdentityMark, Micros, Route, Token
 from pipeline.core.recent import Recent
-from pipeline.core.stored import IngestState
+from pipeline.core.stored import IngestState, reader
 from pipeline.core.tokens import Tokens, partition_of_token
 from pipeline.core.touchpoints import Plan, Read, Reader
 from pipeline.ports import Headers, Outbox, Record, Store
@@ -60,7 +60,7 @@ class IngestConfig:
     claims_remembered: int = 50_000
 
 
-_unpack_state: Final = msgspec.msgpack.Decoder(IngestState).decode
+_unpack_state: Final = reader(IngestState)
 
 
 class Ingest:
@@ -80,7 +80,7 @@ class Ingest:
         self._reader = Reader(plan, tokens, config.max_touchpoint_bytes)
         self._claimed: Recent[tuple[Token, Token], tuple[Micros, str, str]] = Recent(config.claims_remembered)
         stored = store.get(_STATE)
-        self._state = _unpack_state(stored) if stored else IngestState()
+        self._state = _unpack_state(_STATE, stored) if stored else IngestState()
         self._limit = DeadLetterLimit(self._channel, config.dead_letter_window, config.dead_letter_max_share)
         self._limit.restore(self._state.seen, self._state.refused)
 

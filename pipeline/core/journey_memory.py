@@ -19,7 +19,7 @@ from pipeline.core.messages import Micros
 from pipeline.core.persons import Persons
 from pipeline.core.plan import Plan, plan_from
 from pipeline.core.promises import NEVER
-from pipeline.core.stored import Meta
+from pipeline.core.stored import Meta, UnreadableStateError, reader
 from pipeline.core.watermark import Watermark
 from pipeline.ports import Store
 
@@ -33,8 +33,8 @@ _META, _PLAN, _UNSTATED = b"m", b"j", b"u"
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack_ids: Final = msgspec.msgpack.Decoder(list[str]).decode
-_unpack_meta: Final = msgspec.msgpack.Decoder(Meta).decode
+_unpack_ids: Final = reader(list[str])
+_unpack_meta: Final = reader(Meta)
 
 
 class JourneyMemory:
@@ -43,12 +43,14 @@ class JourneyMemory:
     def __init__(self, store: Store, plan: Plan, partitions: int, hot_persons: int) -> None:
         self._store = store
         self._plans, self._generation = _plans(store, plan)
-        self._owed = {int.from_bytes(key[1:], "big"): _unpack_ids(ids) for key, ids in store.scan(_UNSTATED)}
+        self._owed = {
+            int.from_bytes(key[1:], "big"): _unpack_ids(key, ids) for key, ids in store.scan(_UNSTATED)
+        }
         self._new: list[str] = []
         self.unstated = {person: batch for batch, persons in self._owed.items() for person in persons}
         self.persons = Persons(store, self._plans, self._generation, hot_persons, self.unstated)
         kept = store.get(_META)
-        self._kept = _unpack_meta(kept) if kept else Meta(0, 0, None, {}, {}, None)
+        self._kept = _unpack_meta(_META, kept) if kept else Meta(0, 0, None, {}, {}, None)
         self._clock = self._kept.clock
         self._batch = self._kept.batch
         self.counts = Counter(self._kept.counts)
@@ -183,11 +185,18 @@ class JourneyMemory:
 
 def _plans(store: Store, plan: Plan) -> tuple[dict[int, Plan], int]:
     """The plans under which persons may be stored, by generation, and the present one's generation."""
-    plans = {int.from_bytes(key[1:], "big"): plan_from(source) for key, source in store.scan(_PLAN)}
+    plans = {int.from_bytes(key[1:], "big"): _plan(key, source) for key, source in store.scan(_PLAN)}
     newest = max(plans, default=0)
     if not plans or plans[newest].digest == plan.digest:
         return {**plans, newest: plan}, newest
     return {**plans, newest + 1: plan}, newest + 1
+
+
+def _plan(key: bytes, source: bytes) -> Plan:
+    try:
+        return plan_from(source)
+    except ValueError as error:
+        raise UnreadableStateError(key, str(error).splitlines()[0]) from error
 
 
 def _plan_key(generation: int) -> bytes:

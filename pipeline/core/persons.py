@@ -19,7 +19,7 @@ from pipeline.core.journey import keys_of, open_journey
 from pipeline.core.messages import Micros
 from pipeline.core.person import Person, new_person
 from pipeline.core.plan import Plan
-from pipeline.core.stored import Base, Digests, Head, Run
+from pipeline.core.stored import Base, Digests, Head, Run, UnreadableStateError, reader
 from pipeline.core.trail import OriginKey, Segment, Trail, origin_key
 from pipeline.ports import Store
 
@@ -28,10 +28,10 @@ _HEAD, _SEGMENT, _BASE, _FORGOTTEN = b"p", b"s", b"b", b"f"
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack_head: Final = msgspec.msgpack.Decoder(Head).decode
-_unpack_run: Final = msgspec.msgpack.Decoder(Run).decode
-_unpack_base: Final = msgspec.msgpack.Decoder(Base).decode
-_unpack_digests: Final = msgspec.msgpack.Decoder(Digests).decode
+_unpack_head: Final = reader(Head)
+_unpack_run: Final = reader(Run)
+_unpack_base: Final = reader(Base)
+_unpack_digests: Final = reader(Digests)
 
 
 class Persons:
@@ -67,7 +67,7 @@ class Persons:
     def outdated(self) -> Iterator[str]:
         """Everyone who was folded under an earlier plan."""
         for key, value in self._store.scan(_HEAD):
-            if _parts(value)[0].generation != self._generation:
+            if _parts(key, value)[0].generation != self._generation:
                 yield _person_id(key)
 
     def save(self, person: Person) -> None:
@@ -98,7 +98,15 @@ class Persons:
         value = self._store.get(_HEAD + key)
         if value is None:
             return None
-        head, run = _parts(value)
+        try:
+            return self._unpack(person_id, key, value)
+        except UnreadableStateError:
+            raise
+        except Exception as error:  # each value can be read, but they do not make one person
+            raise UnreadableStateError(_HEAD + key, f"{type(error).__name__}: {error}") from error
+
+    def _unpack(self, person_id: str, key: bytes, value: bytes) -> Person:
+        head, run = _parts(_HEAD + key, value)
         segments = [self._load_segment(key, number) for number in head.segments]
         tail = Segment(run.origins, run.entries)
         person = Person(person_id, Trail([*segments, tail], head.next_number))
@@ -113,27 +121,29 @@ class Persons:
         person.next_deadline = int.from_bytes(value[:8], "big")
         if head.has_forgotten:
             person.forgotten = self._load_forgotten(key)
-        bases = [_unpack_base(self._get(_base_key(key, name))) for name in head.bases]
+        bases = [self._load_base(_base_key(key, name)) for name in head.bases]
         fold_journeys(person, self._plans[head.generation], bases)
         if head.generation != self._generation:
             fold_anew(person, self._plans[self._generation], bases)
         return person
 
     def _load_segment(self, key: bytes, number: int) -> Segment:
-        run = _unpack_run(self._get(_segment_key(key, number)))
+        at = _segment_key(key, number)
+        run = _unpack_run(at, self._get(at))
         return Segment(run.origins, run.entries, number)
 
+    def _load_base(self, at: bytes) -> Base:
+        return _unpack_base(at, self._get(at))
+
     def _load_forgotten(self, key: bytes) -> dict[bytes, OriginKey]:
-        kept = _unpack_digests(self._get(_FORGOTTEN + key))
+        kept = _unpack_digests(_FORGOTTEN + key, self._get(_FORGOTTEN + key))
         origins = [origin_key(origin) for origin in kept.origins]
         return {digest: origins[place] for digest, place in kept.digests}
 
     def _get(self, key: bytes) -> bytes:
         value = self._store.get(key)
         if value is None:
-            raise LookupError(
-                f"the state has lost {key.hex()}, which its head names; rebuild it from the changelog"
-            )
+            raise UnreadableStateError(key, "it is not there, and its head names it")
         return value
 
     def _save_bases(self, person: Person) -> None:
@@ -247,10 +257,10 @@ def fold_anew(person: Person, plan: Plan, bases: list[Base]) -> None:
     person.dropped_bases |= {journey.id for journey in person.vanished if journey.base}
 
 
-def _parts(value: bytes) -> tuple[Head, Run]:
+def _parts(key: bytes, value: bytes) -> tuple[Head, Run]:
     """A head is its next deadline (8 bytes), the length of its fixed part (4), that part, and the tail."""
     tail = 12 + int.from_bytes(value[8:12], "big")
-    return _unpack_head(value[12:tail]), _unpack_run(value[tail:])
+    return _unpack_head(key, value[12:tail]), _unpack_run(key, value[tail:])
 
 
 def _person_id(key: bytes) -> str:

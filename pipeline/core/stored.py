@@ -6,12 +6,37 @@ because msgspec makes these classes while Python runs, which a compiled module c
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
 from pipeline.core.messages import Entry, Micros, Origin, Token
 
 Order = tuple[Micros, str, str, str]
 """A place in trail order: time, sequence, source, id."""
+T = TypeVar("T")
+
+
+class UnreadableStateError(ValueError):
+    """The value under `key` is not what this version keeps there. Nothing can be guessed in its place."""
+
+    def __init__(self, key: bytes, reason: str) -> None:
+        super().__init__(f"the value under the key {key[:64]!r} cannot be read ({reason})")
+        self.key = key
+
+
+def reader(kind: type[T]) -> Callable[[bytes, bytes], T]:
+    """A function of a key and the value that was stored there. It raises UnreadableStateError."""
+    decode = msgspec.msgpack.Decoder(kind).decode
+
+    def read(key: bytes, value: bytes) -> T:
+        try:
+            return decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise UnreadableStateError(key, str(error)) from error
+
+    return read
 
 
 class IngestState(msgspec.Struct, array_like=True):

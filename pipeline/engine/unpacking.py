@@ -4,6 +4,9 @@ In: what aiokafka has fetched of a partition. Out: records as a stage's logic se
 reach. aiokafka hands them out one by one, through four Python calls each, which costs more than to decode them; here
 a whole Kafka batch goes through one comprehension. What a committed reader must not see is left out by aiokafka's own
 bookkeeping.
+
+A producer may write any bytes for the name of a header. aiokafka can't read a record whose name is no UTF-8, nor get
+past it: its batch is read again, slowly, with such a name as Python would escape it (`ce_\\xff`).
 """
 
 # ruff: noqa: SLF001 - what aiokafka does is changed where it does it
@@ -15,8 +18,11 @@ from itertools import islice
 from typing import Any
 
 import msgspec
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import MemoryRecords
 
 
 class ConsumedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -31,6 +37,52 @@ class ConsumedRecord(msgspec.Struct, frozen=True, gc=False):
     headers: list[tuple[str, bytes | None]]
 
 
+class KeptRecords:
+    """aiokafka's batches of one fetch, and the bytes that they are made of, which it does not give back."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        batches = MemoryRecords(raw)
+        self.has_next, self.next_batch = batches.has_next, batches.next_batch
+        self.size_in_bytes = batches.size_in_bytes
+
+    def batch(self, base_offset: int) -> bytearray:
+        """The bytes of the batch that begins with this offset."""
+        raw, start = memoryview(self._raw), 0
+        while start < len(raw):
+            end = start + _BEFORE_LENGTH + int.from_bytes(raw[start + 8 : start + _BEFORE_LENGTH], "big")
+            if int.from_bytes(raw[start : start + 8], "big") == base_offset:
+                return bytearray(raw[start:end])
+            start = end
+        raise LookupError(f"no batch begins at offset {base_offset}")
+
+
+_BEFORE_LENGTH = 12  # of a batch: its base offset, 8 bytes, and the length of the rest, 4
+fetcher.MemoryRecords = KeptRecords
+
+
+class _EscapingBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    """A batch whose headers may have any bytes for names."""
+
+    _buffer: bytearray
+
+    def _maybe_uncompress(self) -> None:
+        super()._maybe_uncompress()
+        if not isinstance(self._buffer, _EscapingBytes):
+            self._buffer = _EscapingBytes(self._buffer)
+
+
+class _EscapingBytes(bytearray):
+    """Bytes that are text, whatever they are."""
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return _EscapingBytes(found) if isinstance(index, slice) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "") -> str:  # noqa: ARG002 - as bytearray has it
+        return super().decode(encoding, "backslashreplace")
+
+
 class Unpacking:
     """Takes the place of a fetch's `PartitionRecords`; `next_fetch_offset` is behind all that was taken."""
 
@@ -39,8 +91,8 @@ class Unpacking:
         self._topic, self._partition = fetched._tp
         self.next_fetch_offset: int = fetched.next_fetch_offset
         self._batch: Iterator[Any] | None = None
-        """What is left of the Kafka batch under way, which ends before the offset `_behind`."""
-        self._behind = 0
+        """What is left of the Kafka batch under way, of the offsets [`_base`, `_behind`)."""
+        self._base = self._behind = 0
 
     def take(self, limit: int) -> list[ConsumedRecord]:
         """The next records, at most `limit`; fewer only at the end. Raises CorruptRecordException."""
@@ -48,13 +100,17 @@ class Unpacking:
         taken: list[ConsumedRecord] = []
         while len(taken) < limit and (batch := self._batch or self._next_batch()):
             room = limit - len(taken)
-            run = [
-                ConsumedRecord(topic, partition, r.offset, r.timestamp, r.key, r.value, r.headers)
-                for r in islice(batch, room)
-            ]
+            try:
+                run = [
+                    ConsumedRecord(topic, partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+                    for r in islice(batch, room)
+                ]
+            except UnicodeDecodeError:
+                self._batch = iter(_EscapingBatch(self._records.batch(self._base)))
+                continue
             is_over = len(run) < room
             if run and run[0].offset < self.next_fetch_offset:
-                # a compressed batch is fetched whole, however far into it the reader stands
+                # a batch is whole, however far into it the reader stands
                 run = [record for record in run if record.offset >= self.next_fetch_offset]
             if is_over:
                 # the last records of a batch may have been compacted away
@@ -79,7 +135,8 @@ class Unpacking:
                 )
             if not self._is_hidden(batch):
                 # aiokafka's own iterator can't be asked for its iterator again once it has begun
-                self._batch, self._behind = (record for record in batch), batch.next_offset
+                self._batch = (record for record in batch)
+                self._base, self._behind = batch.base_offset, batch.next_offset
                 return self._batch
             self.next_fetch_offset = batch.next_offset
         return None

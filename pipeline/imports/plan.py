@@ -12,12 +12,14 @@ from pathlib import Path
 
 from pipeline.complaints import near
 from pipeline.documents import Problem
+from pipeline.errors import shortened
 from pipeline.imports.mapping import ImportMapping, LoadedMapping, MappingError, Value, lookups, template_of
 from pipeline.imports.readers import open_table
 from pipeline.imports.sources import SourceError, TableReader
 from schemas.base import Place
 
 _MOST_NAMES = 40
+_NAME_CHARACTERS = 64
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _no_column(path: Path, column: str, reader: TableReader) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    return ", ".join(shortened(name, _NAME_CHARACTERS) for name in names[:_MOST_NAMES]) + more
 
 
 def _uses(mapping: ImportMapping) -> Iterator[Use]:

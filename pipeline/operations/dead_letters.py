@@ -14,7 +14,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from pipeline.core.dead_letters import decode_headers, original_headers
+from pipeline.core.dead_letters import FOREIGN, letter_of, original_headers
 from pipeline.errors import ThroughlineError
 from pipeline.operations.clients import explained, patiently, quiet
 from pipeline.operations.sources import SourceWriter
@@ -32,7 +32,10 @@ class DeadLetterError(ThroughlineError):
 
 @dataclass(frozen=True)
 class StoredLetter:
-    """A dead letter with its reasons (`letter`) and its original key, value and headers."""
+    """A dead letter with its reasons (`letter`) and its original key, value and headers.
+
+    A record that is no dead letter is one too, of the stage `FOREIGN`: it is shown, and never sent again.
+    """
 
     offset: int
     letter: DeadLetter
@@ -86,6 +89,10 @@ def send_again(
     """
     domains = {topology.source(domain): domain for domain in topology.domains}
     for stored in letters:
+        if stored.letter.stage == FOREIGN:
+            raise DeadLetterError(
+                f"record {stored.offset} of {topology.dead_letter} is no dead letter, and is not sent again"
+            )
         if stored.letter.topic not in domains:
             raise DeadLetterError(
                 f"dead letter {stored.offset} came from {stored.letter.topic}, which is no source of this pipeline; "
@@ -113,10 +120,17 @@ def _reader(options: Mapping[str, Any]) -> Consumer:
 
 
 def _stored(message: Message) -> StoredLetter:
-    headers = message.headers() or []
-    offset = message.offset() or 0
-    try:
-        letter = decode_headers(headers)
-    except ValueError as error:
-        raise DeadLetterError(f"record {offset} of the dead-letter topic is none of ours: {error}") from error
-    return StoredLetter(offset, letter, message.key(), message.value() or b"", original_headers(headers))
+    record = _Read(message)
+    return StoredLetter(
+        record.offset, letter_of(record), record.key, record.value or b"", original_headers(record.headers)
+    )
+
+
+class _Read:
+    """A message of the driver, as a record."""
+
+    def __init__(self, message: Message) -> None:
+        self.topic, self.partition = message.topic() or "", message.partition() or 0
+        self.offset, self.timestamp = message.offset() or 0, message.timestamp()[1]
+        self.key, self.value = message.key(), message.value()
+        self.headers: Headers = message.headers() or []

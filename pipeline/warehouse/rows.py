@@ -17,10 +17,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pipeline.core.dead_letters import decode_headers
+from pipeline.core.dead_letters import letter_of
 from pipeline.ports import Record
 from pipeline.warehouse import wire
-from schemas.dead_letter import DeadLetter, ErrorCode
 
 Refuse = Callable[[Record, str], None]
 """Told of a record that cannot be stored, and why, in one sentence."""
@@ -103,11 +102,12 @@ def stage_counts(records: Sequence[Record]) -> Block:
 
 
 def dead_letter_blocks(records: Iterable[Record]) -> list[Block]:
-    """`touchpoints.dead-letter` → dead_letters. A record that is no dead letter is kept as one too, without reasons:
-    nothing is ever refused here, where refusing would only make another.
+    """`touchpoints.dead-letter` → dead_letters. A record that is no dead letter is kept as one too, without reasons, and
+    so is one without a value, which a source may write: nothing is ever refused here, where refusing would only make
+    another.
     """
-    good = [record for record in records if record.value is not None]
-    letters = [_letter(record) for record in good]
+    good = list(records)
+    letters = [letter_of(record) for record in good]
     columns: dict[str, list[Any]] = {
         "time": [micros(letter.time) // 1000 for letter in letters],
         "topic": [letter.topic for letter in letters],
@@ -123,23 +123,6 @@ def dead_letter_blocks(records: Iterable[Record]) -> list[Block]:
         "version": [place(record) for record in good],
     }
     return [Block("dead_letters", columns, good)]
-
-
-def _letter(record: Record) -> DeadLetter:
-    try:
-        return decode_headers(record.headers)
-    except ValueError as error:
-        # its own place is then the only origin that is known
-        return DeadLetter(
-            code=ErrorCode.UNEXPECTED,
-            path="",
-            message=str(error).splitlines()[0],
-            stage="",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            time=_EPOCH + timedelta(milliseconds=record.timestamp),
-        )
 
 
 def _touchpoint_columns(

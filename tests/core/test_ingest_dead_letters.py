@@ -182,6 +182,27 @@ def test_a_dead_letter_that_was_replayed_and_refused_again_has_one_set_of_reason
     assert second.headers == first.headers
 
 
+def test_what_a_reason_quotes_of_an_endless_name_is_bounded_and_its_end_stays() -> None:
+    letter = refusal(event(**{"X" + "y" * 3000: 1}))
+    assert len(letter.path) == 250 - 1
+    assert len(letter.message) == 1000 - 1
+    assert letter.message.endswith("…; it should have at most 64 characters")
+
+
+def test_no_kafka_has_a_negative_partition_or_an_offset_beyond_64_bits() -> None:
+    letter = decode_headers(Source().process(record(b"{")).logs.log(LETTERS, 0)[0].headers)
+    for field, value in (("partition", -1), ("partition", 2**31), ("offset", -1), ("offset", 2**63)):
+        with pytest.raises(ValueError, match="no Kafka has such a partition or offset"):
+            decode_headers(encode_headers([], letter.model_copy(update={field: value})))
+
+
+def test_a_dead_letter_of_before_the_year_1_is_none() -> None:
+    headers = dict(Source().process(record(b"{")).logs.log(LETTERS, 0)[0].headers)
+    headers["throughline-error-timestamp"] = b"0001-01-01T00:00:00+14:00"
+    with pytest.raises(ValueError, match="the years 1 to 9999"):
+        decode_headers(list(headers.items()))
+
+
 def test_headers_of_another_record_are_no_dead_letter() -> None:
     letter = decode_headers(Source().process(record(b"{")).logs.log(LETTERS, 0)[0].headers)
     headers = encode_headers([], letter)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from faust.types import TP
-from fetched_records import batch, marker, partition_records
+from fetched_records import batch, marker, named, partition_records
 
-from pipeline.engine.unpacking import ConsumedRecord, Unpacking
+from pipeline.engine.unpacking import ConsumedRecord, KeptRecords, Unpacking
 
 TOPIC = TP("in", 3)
 LZ4, CONTROL = 3, 0x20
@@ -67,6 +68,23 @@ def test_what_an_aborted_transaction_wrote_is_not_seen_and_what_it_wrote_next_is
     )
     assert offsets(fetched.take(10)) == [2, 4]
     assert fetched.next_fetch_offset == 5
+
+
+@pytest.mark.parametrize("codec", [0, LZ4])
+def test_a_header_whose_name_is_no_text_is_escaped_and_holds_up_nobody(codec: int) -> None:
+    odd = named(b"ce_\xff\x00", [2, 3, 4], 5, codec=codec)
+    fetched = unpacking(0, batch([0, 1], 2), odd, batch([5], 6))
+    taken = []
+    while fetched.has_more():
+        taken += fetched.take(2)
+    assert offsets(taken) == [0, 1, 2, 3, 4, 5]
+    assert taken[3] == ConsumedRecord("in", 3, 3, 7, b"k", b"v", [("ce_\\xff\0", b"x")])
+    assert taken[4].headers == [("h", b"x")]
+    assert fetched.next_fetch_offset == 6
+
+
+def test_what_aiokafka_fetches_is_kept_for_that() -> None:
+    assert fetcher.MemoryRecords is KeptRecords
 
 
 def test_a_wrong_checksum_is_an_error() -> None:

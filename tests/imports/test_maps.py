@@ -296,6 +296,44 @@ def test_aliases_that_expand_without_end_are_refused(map_file: Path) -> None:
     assert message == "it is nested too deep, or too large; simplify it"
 
 
+def test_merges_that_double_with_each_line_are_worked_out_once(map_file: Path) -> None:
+    lines = ["a0: &a0 {k: v}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 40)]
+    assert any("there is no field 'a39'" in message for _, _, message in problems(map_file, "\n".join(lines)))
+
+
+def test_a_mapping_that_merges_itself_has_what_else_it_says(map_file: Path) -> None:
+    map_file.write_text(GOOD.replace("{owner: sales}", "&own {<<: *own, owner: sales}"), encoding="utf-8")
+    assert load_map(map_file).touchpoints["sales.order.placed"].owner == "sales"
+
+
+def test_a_merged_key_that_is_no_text_is_told_where_it_stands(map_file: Path) -> None:
+    found = problems(map_file, "name: &a {[1]: x}\ntitle: {<<: *a}\n")
+    assert [line for line, _, message in found if "a key has to be plain text" in message] == [1]
+
+
+@pytest.mark.parametrize("text", ["%YAML 9.9\n---\nname: x\n", "%YAML 1.9\n---\nname: x\n"])
+def test_a_directive_that_no_parser_knows_is_a_problem_and_no_traceback(map_file: Path, text: str) -> None:
+    ((_, _, message),) = problems(map_file, text)
+    assert message.startswith("it is not YAML")
+
+
+def test_a_number_beyond_64_bits_is_told_and_not_too_long(map_file: Path) -> None:
+    line, field, message = changed(map_file, "strength: 500", "strength: 0x" + "f" * 5000)
+    assert (line, field) == (4, "identifiers.order_id.strength")
+    assert message.startswith("this has to be a whole number, but it is '0xfff")
+    assert len(message) < 200
+    # and as a version, where what is near would be looked for
+    assert problems(map_file, GOOD.replace("version: 1", "version: 0x" + "f" * 5000))
+
+
+def test_a_problem_quotes_no_more_than_can_be_read(map_file: Path) -> None:
+    map_file.write_text(GOOD + "x" * 9000 + ": 1\n", encoding="utf-8")
+    with pytest.raises(MapError) as caught:
+        load_map(map_file)
+    assert len(str(caught.value)) < 1500
+
+
 def test_nesting_without_end_is_refused(map_file: Path) -> None:
     for text in ("name: " + "[" * 5000 + "]" * 5000, "name: " + "[" * 60 + "]" * 60):
         ((_, _, message),) = problems(map_file, text)

@@ -9,6 +9,7 @@ import pytest
 from command_line import NOWHERE
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from pipeline.core.dead_letters import FOREIGN
 from pipeline.engine.topics import ensure_topics
 from pipeline.operations.caught_up import NotCaughtUpError, Watcher
 from pipeline.operations.clients import KafkaProblemError
@@ -182,13 +183,17 @@ def test_nothing_is_sent_when_one_of_the_letters_came_from_no_source(settings: S
     assert read(settings, settings.topology.source("sales"), 1) == []
 
 
-def test_a_record_that_is_no_dead_letter_is_named(settings: Settings) -> None:
+def test_a_record_that_is_no_dead_letter_is_listed_as_such_and_never_sent_again(settings: Settings) -> None:
     producer = Producer(settings.kafka_client)
     producer.produce(settings.topology.dead_letter, b"stray")
     producer.flush()
     producer.close()
-    with pytest.raises(DeadLetterError, match="record 0 of the dead-letter topic is none of ours"):
-        list(read_letters(settings.kafka_client, settings.topology))
+    (stray,) = read_letters(settings.kafka_client, settings.topology)
+    assert (stray.offset, stray.value, stray.letter.stage) == (0, b"stray", FOREIGN)
+    assert stray.letter.topic == settings.topology.dead_letter
+    assert "something else writes to this topic" in stray.letter.message
+    with pytest.raises(DeadLetterError, match=r"record 0 of \S+ is no dead letter, and is not sent again"):
+        send_again(settings.kafka_client, settings.topology, [stray])
 
 
 def test_a_letter_that_is_not_there_is_named(settings: Settings) -> None:

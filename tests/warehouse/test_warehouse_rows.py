@@ -256,6 +256,18 @@ def test_a_dead_letter_without_its_reasons_is_still_a_row() -> None:
     assert "not the headers of a dead letter" in str(kept["message"])
 
 
+@pytest.mark.parametrize("timestamp", [-(2**63), 2**63 - 1])
+def test_a_stray_of_an_impossible_time_is_still_a_row(timestamp: int) -> None:
+    (block,) = dead_letter_blocks([Consumed(TOPOLOGY.dead_letter, 3, b"x", timestamp=timestamp)])
+    assert row(block)["code"] == "unexpected"
+
+
+def test_a_dead_letter_without_a_value_is_counted_as_well() -> None:
+    (block,) = dead_letter_blocks([letter(77, value=None)])
+    kept = row(block)
+    assert (kept["code"], kept["value"], kept["bytes"]) == ("malformed_json", b"", 0)
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [

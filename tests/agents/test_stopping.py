@@ -1,0 +1,90 @@
+"""A frame or a state that cannot be read stops the worker at once, and says where it is and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from agents.stopping import stopping
+from pipeline.core.dead_letters import TooManyDeadLettersError
+from pipeline.core.identity import Identity, IdentityConfig
+from pipeline.core.run import MemoryRecord, MemoryStore
+from pipeline.engine.errors import EXIT_STOPPED, StopWorker
+from pipeline.engine.stage import StageLogic
+from pipeline.ports import Headers, Store
+from schemas.journey_map import DEFAULT_IDENTIFIERS
+
+CONFIG = IdentityConfig(
+    identity_topic="identity.touchpoints",
+    journeys_topic="journeys.touchpoints",
+    partitions=4,
+    sources=("touchpoints.sales/0",),
+    kinds=DEFAULT_IDENTIFIERS,
+)
+CHANGELOG = "identity.identity.touchpoints.changelog"
+
+
+class NoOutbox:
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        raise AssertionError("nothing is sent of what cannot be read")
+
+
+def identity(store: Store) -> StageLogic:
+    def factory(partition: int, store: Store) -> StageLogic:
+        return Identity(partition, store, CONFIG)
+
+    return stopping(factory, CHANGELOG)(3, store)
+
+
+def frame(value: bytes) -> Sequence[MemoryRecord]:
+    return [MemoryRecord("identity.touchpoints", 3, 17, 0, None, value, ())]
+
+
+def test_a_frame_that_cannot_be_read_stops_the_worker_and_is_named() -> None:
+    with pytest.raises(StopWorker, match=r"^identity\.touchpoints/3 holds a record at offset 17") as stopped:
+        identity(MemoryStore()).process(frame(b"\xc1"), NoOutbox())
+    assert stopped.value.exit_code == EXIT_STOPPED
+
+
+def test_a_state_that_cannot_be_read_when_a_partition_opens_is_named_with_the_remedy() -> None:
+    store = MemoryStore({b"out": b"\xc1"})
+    with pytest.raises(StopWorker) as stopped:
+        identity(store)
+    said = str(stopped.value)
+    assert said.startswith(f"the changelog {CHANGELOG}-3 holds state that this version cannot use: ")
+    assert "the key b'out' cannot be read" in said
+    assert said.endswith(
+        "run the version that wrote it, restore the topic, or start the pipeline under a new name and replay"
+    )
+
+
+def test_too_many_dead_letters_stop_the_worker_in_their_own_words() -> None:
+    class Full:
+        owes = False
+
+        def process(self, records: object, outbox: object) -> None:
+            raise TooManyDeadLettersError("half of them were refused")
+
+        def quiet(self, now: int, outbox: object) -> bool:
+            raise ValueError("a defect, and so to be tried again")
+
+    logic = stopping(lambda partition, store: Full(), CHANGELOG)(0, MemoryStore())
+    with pytest.raises(StopWorker, match=r"^half of them were refused$"):
+        logic.process([], NoOutbox())
+    with pytest.raises(ValueError, match="a defect"):
+        logic.quiet(0, NoOutbox())
+
+
+def test_what_can_be_read_passes() -> None:
+    logic = identity(MemoryStore())
+    logic.process([], NoOutbox())
+    assert logic.quiet(0, NoOutbox()) is False
+    assert logic.owes is False

@@ -1,0 +1,56 @@
+"""A small map and a small mapping that use everything there is: a fuzzer gets further with them than with long ones."""
+
+MAP = b"""\
+version: 1
+name: small
+identifiers: &kinds
+  customer_id: {kind: personal, strength: 900, case_sensitive: false}
+  order_id: {kind: reference, strength: 500}
+touchpoints:
+  sales.order.placed: {owner: sales, touch: supporting, title: Order}
+  fulfilment.parcel.delivered: &owner {owner: carrier}
+  service.ticket.opened: {<<: *owner}
+journeys:
+  order:
+    key: identities.order_id
+    end: [fulfilment.parcel.delivered]
+    stages:
+      on_its_way:
+        enter: {type: sales.order.placed, where: {data.kind: [1, true, x]}}
+        leave: fulfilment.parcel.delivered
+        owner: carrier
+        visits: many
+        expected: 1d 12h
+    promises:
+      by_date:
+        made_by: sales.order.placed
+        due: {field: data.due}
+        met_by: fulfilment.parcel.delivered
+        cancelled_by: service.ticket.opened
+        owed_by: carrier
+        at_risk: 0.5
+"""
+MAPPING = b"""\
+version: 1
+name: small
+zone: Europe/Madrid
+tables:
+  orders:
+    file: orders*.csv
+    delimiter: ";"
+    quote: none
+    encoding: latin-1
+    header: [id, at, kind]
+    decimal: ","
+    empty: ["", NULL]
+    optional: [kind]
+    events:
+      placed:
+        type: {column: kind, values: {a: sales.order.placed}, otherwise: sales.order.changed}
+        id: "{id}:{kind|slug}"
+        time: {column: at, type: instant, format: "%d.%m.%Y", end_of_day: true, zone: UTC}
+        identities: {order_id: {lookup: {table: orders, key: id, by: id, value: kind, missing: empty}}}
+        outcome: {constant: success}
+        data: {n: {column: kind, type: int}}
+        when: {kind: {not: [b], empty: false}}
+"""
