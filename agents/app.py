@@ -7,15 +7,16 @@ from typing import Any
 
 import structlog
 
-from agents import garbage, identity, ingest, journey, reporting, warehouse
+from agents import garbage, identity, ingest, journey, warehouse
 from agents.deps import Deps
 from pipeline.core.plan import Plan, compile_plan
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.topics import require_topics
-from pipeline.engine.worker import build_app, partition_states, run_worker
+from pipeline.engine.worker import build_app, partition_states, run_worker, silences, waiting_for
 from pipeline.errors import ThroughlineError
 from pipeline.maps import load_map
 from pipeline.metrics import Metrics
+from pipeline.probes import Probes, serve
 from pipeline.settings import DEVELOPMENT_KEY, Settings
 
 log = structlog.get_logger()
@@ -39,11 +40,9 @@ def create_app(settings: Settings, plan: Plan, metrics: Metrics, data: Path) -> 
 
 
 def work(settings: Settings, index: int = 0) -> int:
-    """Run a worker until it is told to stop; returns its exit code (see `pipeline.engine.errors`).
-
-    Raises ThroughlineError when it could not start, or what made it end by itself; `exit_code` is its exit code.
+    """Run a worker until it is told to stop, or ends by itself and has logged why; returns its exit code (see
+    `pipeline.engine.errors`). Raises ThroughlineError when it could not start.
     """
-    reporting.configure()
     if settings.journey_map is None:
         raise NoMapError(
             "no journey map; set THROUGHLINE_JOURNEY_MAP to a YAML file, or start with `up --map MAP`"
@@ -58,12 +57,10 @@ def work(settings: Settings, index: int = 0) -> int:
     app = create_app(settings, plan, metrics, settings.home / "workers" / settings.topology.app / str(index))
     metrics.watch(lambda: partition_states(app))
     if settings.metrics_port:
-        _serve(metrics, settings, settings.metrics_port + index)
+        probes = Probes(metrics.registry, lambda: silences(app), lambda: waiting_for(app))
+        _serve(probes, settings, settings.metrics_port + index)
     garbage.relax()
-    code = run_worker(app)
-    if app.failure is not None:
-        raise app.failure  # told once more, by whoever started this, as the last word
-    return code
+    return run_worker(app)
 
 
 def engine_config(settings: Settings, data: Path) -> EngineConfig:
@@ -80,9 +77,9 @@ def engine_config(settings: Settings, data: Path) -> EngineConfig:
     )
 
 
-def _serve(metrics: Metrics, settings: Settings, port: int) -> None:
+def _serve(probes: Probes, settings: Settings, port: int) -> None:
     try:
-        metrics.serve(settings.metrics_host, port)
+        serve(probes, settings.metrics_host, port)
     except OSError as error:
         raise MetricsPortError(
             f"can't serve metrics on {settings.metrics_host}:{port} ({error.strerror}); "

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from agents.deps import Deps
 from pipeline.core.dead_letters import RefusedError, dead_letter, encode_headers
+from pipeline.engine.clients import logged
 from pipeline.engine.errors import StopWorker
 from pipeline.engine.worker import create_sink
 from pipeline.errors import ThroughlineError
@@ -42,7 +43,7 @@ class _Sender:
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._options = {
-            **options,
+            **logged(options),
             "enable.idempotence": True,
             "message.max.bytes": MAX_LETTER_BYTES,
             # a missing topic shall be known before a flush gives up: each producer waits so long anew

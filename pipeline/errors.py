@@ -7,6 +7,8 @@ class ThroughlineError(Exception):
     """Shown to the user as its message alone; `exit_code` is what the command ends with."""
 
     exit_code = 2
+    quotes_values = False
+    """Whether the message may hold what a record held; logs then tell the type alone."""
 
 
 def shortened(text: str, limit: int) -> str:

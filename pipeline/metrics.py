@@ -1,21 +1,24 @@
-"""Every metric that a worker exports, in one place, with what it means and what to do when it looks wrong.
+"""Every metric that a worker exports, in one place. docs/metrics.md has them as a table; a test holds the two together.
 
 All are updated per batch, never per touchpoint. No label is ever an identifier of a customer.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from pipeline.engine.hooks import Hooks, PartitionState
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+_RECORDS = (1, 10, 100, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 50_000)
 _PLACE = ("stage", "topic", "partition")
+_Place = tuple[str, str, int]
 
 
 class Metrics(Hooks):
@@ -24,64 +27,67 @@ class Metrics(Hooks):
     def __init__(self, pipeline: str) -> None:
         self.registry = CollectorRegistry()
         self._of_partitions: list[Gauge] = []
+        self._marks = _Watermarks()
+        self.registry.register(self._marks)
         Info("throughline_worker", "The pipeline that this worker works for.", registry=self.registry).info(
             {"pipeline": pipeline}
         )
+        ProcessCollector(namespace="throughline", registry=self.registry)
+        self._declare_engine()
+        self._declare_stages()
+        self._declare_sinks()
 
-        def counter(name: str, meaning: str, labels: Iterable[str] = _PLACE) -> Counter:
-            return Counter(f"throughline_{name}", meaning, tuple(labels), registry=self.registry)
+    def _declare_engine(self) -> None:
+        self._records = self._counter("records", "Records processed and committed, or written.")
+        self._batches = self._counter("batches", "Batches committed, or written.")
+        self._batch_records = self._histogram("batch_records", "Records of one batch.", ("stage",), _RECORDS)
+        self._batch = self._histogram("batch_seconds", "Processing and committing one batch.", ("stage",))
+        self._commit = self._histogram("commit_seconds", "Committing one transaction.", ("stage",))
+        self._aborts = self._counter("aborts", "Batches or openings that failed and were tried again.")
+        self._fences = self._counter("fences", "Producers fenced by a new owner, or transactions timed out.")
+        self._gaps = self._counter(
+            "gaps", "Batches that began after the position, so that the unit sought back."
+        )
+        self._rebalances = self._counter("rebalances", "Times that the group handed out its partitions.", ())
+        self._state_keys = self._gauge("state_keys", "Keys in the state of a partition.")
+        self._state_bytes = self._gauge("state_bytes", "Size of the state of a partition.")
+        self._recovered = self._gauge("recovery_ratio", "Share of the changelog read; 1 when ready.")
 
-        def gauge(name: str, meaning: str) -> Gauge:
-            made = Gauge(f"throughline_{name}", meaning, _PLACE, registry=self.registry)
-            self._of_partitions.append(made)
-            return made
+    def _declare_stages(self) -> None:
+        """What the stages count while they process, by name and reason."""
+        self._events = self._counter("events", "What happened to touchpoints, by name.", ("stage", "event"))
+        self._dead_letters = self._counter("dead_letters", "Records refused, by error code.", ("code",))
 
-        def seconds(name: str, meaning: str) -> Histogram:
-            return Histogram(
-                f"throughline_{name}", meaning, ("stage",), registry=self.registry, buckets=_SECONDS
-            )
+    def _declare_sinks(self) -> None:
+        self._writes = self._counter(
+            "sink_writes", "Writes of a sink that its target has confirmed.", ("stage",)
+        )
+        self._write = self._histogram(
+            "sink_write_seconds", "One confirmed write, with its retries.", ("stage",)
+        )
+        self._retries = self._counter(
+            "sink_retries", "Writes of a sink that failed and were repeated.", ("stage",)
+        )
+        self._rows = self._counter("warehouse_rows", "Rows confirmed by ClickHouse.", ("table",))
+        self._insert = self._histogram("insert_seconds", "One confirmed insert.", ("table",))
 
-        # the engine
-        self._records = counter("records", "Records processed and committed.")
-        self._batches = counter("batches", "Batches committed; records by batches is the batch size.")
-        self._aborts = counter("aborts", "Transactions aborted and tried again. Should rest at zero.")
-        self._fences = counter("fences", "Producers fenced by a new owner, or transactions timed out.")
-        self._gaps = counter("gaps", "Batches that began after the position, so that the unit sought back.")
-        self._batch = seconds("batch_seconds", "Processing and committing one batch.")
-        self._commit = seconds(
-            "commit_seconds", "Committing one transaction. Grows with the partitions that it touches."
-        )
-        self._state_keys = gauge("state_keys", "Keys in the state of a partition.")
-        self._state_bytes = gauge("state_bytes", "Size of the state of a partition.")
-        self._recovered = gauge("recovery_ratio", "Share of the changelog read; 1 when ready.")
-        # the stages: what they count while they process, by name and reason
-        self._events = counter(
-            "events",
-            "What happened to touchpoints, by name: touchpoints, late, duplicates, unmapped and others.",
-            ("stage", "event"),
-        )
-        self._dead_letters = counter("dead_letters", "Records refused, by error code.", ("code",))
-        self._watermark = gauge(
-            "watermark_seconds", "Watermark of a stage's partition, in seconds since 1970."
-        )
-        # the warehouse
-        self._rows = counter("warehouse_rows", "Rows confirmed by ClickHouse.", ("table",))
-        self._insert = Histogram(
-            "throughline_insert_seconds",
-            "One confirmed insert.",
-            ("table",),
-            registry=self.registry,
-            buckets=_SECONDS,
-        )
+    def _counter(self, name: str, meaning: str, labels: Iterable[str] = _PLACE) -> Counter:
+        return Counter(f"throughline_{name}", meaning, tuple(labels), registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str) -> Gauge:
+        """Of a partition that this worker has; forgotten when it leaves."""
+        made = Gauge(f"throughline_{name}", meaning, _PLACE, registry=self.registry)
+        self._of_partitions.append(made)
+        return made
+
+    def _histogram(
+        self, name: str, meaning: str, labels: tuple[str, ...], buckets: tuple[float, ...] = _SECONDS
+    ) -> Histogram:
+        return Histogram(f"throughline_{name}", meaning, labels, registry=self.registry, buckets=buckets)
 
     def watch(self, states: Callable[[], list[PartitionState]]) -> None:
         """Export lag and readiness from `states`, asked at each scrape."""
         self.registry.register(_Partitions(states))
-
-    def serve(self, host: str, port: int) -> WSGIServer:
-        """Serve `/metrics` in a thread of its own. Raises OSError when the port is taken."""
-        server, _ = start_http_server(port, host, registry=self.registry)
-        return server
 
     def count(self, stage: str, counts: Mapping[str, int]) -> None:
         """Add what a stage counted over one batch; names that begin with `dead_letters.` carry the error code."""
@@ -93,7 +99,7 @@ class Metrics(Hooks):
                 self._events.labels(stage, name).inc(amount)
 
     def watermark(self, stage: str, topic: str, partition: int, micros: int) -> None:
-        self._watermark.labels(stage, topic, partition).set(micros / 1e6)
+        self._marks.reached[stage, topic, partition] = micros / 1e6
 
     def inserted(self, table: str, rows: int, seconds: float) -> None:
         self._rows.labels(table).inc(rows)
@@ -103,6 +109,7 @@ class Metrics(Hooks):
         self._records.labels(stage, topic, partition).inc(records)
         self._batches.labels(stage, topic, partition).inc()
         self._batch.labels(stage).observe(seconds)
+        self._batch_records.labels(stage).observe(records)
 
     def on_commit(self, stage: str, topic: str, partition: int, seconds: float) -> None:  # noqa: ARG002 - per stage is enough
         self._commit.labels(stage).observe(seconds)
@@ -116,6 +123,16 @@ class Metrics(Hooks):
     def on_gap(self, stage: str, topic: str, partition: int) -> None:
         self._gaps.labels(stage, topic, partition).inc()
 
+    def on_rebalance(self) -> None:
+        self._rebalances.inc()
+
+    def on_write(self, stage: str, records: int, seconds: float) -> None:  # noqa: ARG002 - on_batch counts them
+        self._writes.labels(stage).inc()
+        self._write.labels(stage).observe(seconds)
+
+    def on_retry(self, stage: str) -> None:
+        self._retries.labels(stage).inc()
+
     def on_recovery(self, stage: str, topic: str, partition: int, offset: int, end: int) -> None:
         self._recovered.labels(stage, topic, partition).set(offset / end if end else 1.0)
 
@@ -124,8 +141,32 @@ class Metrics(Hooks):
         self._state_bytes.labels(stage, topic, partition).set(size)
 
     def on_close(self, stage: str, topic: str, partition: int) -> None:
+        self._marks.reached.pop((stage, topic, partition), None)
         for gauge in self._of_partitions:
             gauge.remove(stage, topic, partition)
+
+
+class _Watermarks(Collector):
+    """How far time has come in each partition, and how far that is behind now: asked at each scrape, because what
+    stands still falls behind without a batch.
+    """
+
+    def __init__(self) -> None:
+        self.reached: dict[_Place, float] = {}
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        mark = GaugeMetricFamily(
+            "throughline_watermark_seconds", "Watermark of a partition, in seconds since 1970.", labels=_PLACE
+        )
+        delay = GaugeMetricFamily(
+            "throughline_watermark_delay_seconds", "How far the watermark is behind now.", labels=_PLACE
+        )
+        now = time.time()
+        for (stage, topic, partition), seconds in self.reached.copy().items():
+            mark.add_metric([stage, topic, str(partition)], seconds)
+            delay.add_metric([stage, topic, str(partition)], now - seconds)
+        yield mark
+        yield delay
 
 
 class _Partitions(Collector):
@@ -141,7 +182,8 @@ class _Partitions(Collector):
         )
         for state in self._states():
             place = [state.stage, state.topic, str(state.partition)]
-            lag.add_metric(place, state.lag)
+            if state.lag is not None:
+                lag.add_metric(place, state.lag)
             ready.add_metric(place, float(state.ready))
         yield lag
         yield ready

@@ -67,7 +67,16 @@ class Settings(BaseSettings):
     metrics_host: str = Field(
         default="127.0.0.1", description="Loopback: metrics are nobody else's unless you say so."
     )
-    metrics_port: int = Field(default=19100, ge=0, le=65535, description="First worker's; 0 turns it off.")
+    metrics_port: int = Field(
+        default=19100,
+        ge=0,
+        le=65535,
+        description="First worker's: /metrics, /livez and /readyz; 0 turns them off.",
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description="Of a worker's log: a JSON object a line, or text; auto: text on a terminal, JSON elsewhere.",
+    )
 
     # which pipeline
     namespace: Annotated[str, StringConstraints(pattern=rf"^({NAME_PATTERN})?$")] = Field(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
+import structlog
 import typer
 
+from agents import reporting
 from agents.app import work
-from pipeline.cli.console import complain
-from pipeline.engine.errors import EngineError
+from pipeline.errors import ThroughlineError
 from pipeline.settings import read_settings
 
 
@@ -19,10 +20,13 @@ def worker(
     ] = 0,
 ) -> None:
     """Run one worker. `up` starts these; on a cluster, start as many as you like, at most one per partition."""
+    reporting.configure()  # until the settings say otherwise, and should they be wrong
     try:
-        code = work(read_settings(), index)
-    except EngineError as error:
-        complain(str(error))
+        settings = read_settings()
+        reporting.configure(settings.log_format)
+        code = work(settings, index)
+    except ThroughlineError as error:
+        structlog.get_logger("worker").critical(str(error))
         code = error.exit_code  # who started this worker learns from it whether starting it again makes sense
     sys.exit(code)
 

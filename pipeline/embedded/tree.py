@@ -22,6 +22,7 @@ from pipeline.embedded.supervision import GiveUp, Policy, Supervision
 
 _TICK_SECONDS: Final = 0.1
 _PROBE_SECONDS: Final = 5.0
+_ASK_SECONDS: Final = 0.5
 _SILENCE_SECONDS: Final = 30.0
 EXIT_ABANDONED: Final = 4
 
@@ -41,11 +42,14 @@ class Member(Protocol):
 
 
 class Worker(NamedTuple):
-    """A worker process to be run: its name, its command, and what is added to its environment."""
+    """A worker process to be run: its name, its command, what is added to its environment, and how to ask it whether
+    it is ready, which must answer soon.
+    """
 
     name: str
     command: Sequence[str]
     env: Mapping[str, str] = {}
+    is_ready: Callable[[], bool] | None = None
 
 
 class TreeError(EmbeddedError):
@@ -62,6 +66,8 @@ class _Place:
     supervision: Supervision
     child: Child | None = None
     start_at: float = 0.0
+    ask_at: float | None = None
+    """When to ask whether it is ready; None if it has said so, or can't."""
 
 
 @dataclass
@@ -145,6 +151,7 @@ class Tree:
         self._tell(f"starting {worker.name}")
         place.child = Child(worker.name, worker.command, self._logs / f"{worker.name}.log", worker.env)
         place.supervision.started(now)
+        place.ask_at = now + _ASK_SECONDS if worker.is_ready else None
 
     def check(self) -> None:
         """One look at every part: restarts workers that may be. Raises TreeError if a part ended for good."""
@@ -172,6 +179,7 @@ class Tree:
 
     def _check_worker(self, place: _Place, child: Child, now: float) -> None:
         if (code := child.exit_code) is None:
+            self._ask_worker(place, now)
             return
         child.stop(0)
         decision = place.supervision.ended(code, now)
@@ -180,6 +188,16 @@ class Tree:
             raise TreeError(f"{ended} and is not started again ({decision.reason}); {child.last_words()}")
         place.child, place.start_at = None, decision.at
         self._tell(f"{ended}; starting it again in {decision.at - now:.1f} s; {child.last_words()}")
+
+    def _ask_worker(self, place: _Place, now: float) -> None:
+        """Tells once of each start that the worker has become ready."""
+        is_ready = place.worker.is_ready
+        if is_ready is None or place.ask_at is None or now < place.ask_at:
+            return
+        place.ask_at = now + _ASK_SECONDS
+        if is_ready():
+            place.ask_at = None
+            self._tell(f"{place.worker.name} is ready")
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> bool:
         """Workers first, then the services, the last started first. Did every worker end by itself?"""

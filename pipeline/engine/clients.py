@@ -7,6 +7,7 @@ all three is refused.
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -48,6 +49,11 @@ class OptionError(StopWorker):
 def confluent_options(bootstrap: str, options: Mapping[str, str]) -> dict[str, Any]:
     """For confluent_kafka's Producer, Consumer and AdminClient; librdkafka logs errors only."""
     return {"bootstrap.servers": bootstrap, **_checked(options), "log_level": 3}
+
+
+def logged(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The same options for a client whose log goes where all others go, and not to standard error by itself."""
+    return {**options, "logger": logging.getLogger("librdkafka")}
 
 
 def admin_options(bootstrap: str, options: Mapping[str, str]) -> dict[str, Any]:

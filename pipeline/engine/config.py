@@ -34,6 +34,8 @@ class EngineConfig:
     session_timeout: float = 10.0
     """A worker that is silent for this long loses its partitions."""
     heartbeat: float = 2.0
+    poll_interval: float = 300.0
+    """An event loop that asks for no batch for this long is hung: its worker leaves the group."""
     quiet_interval: float = 0.25
     """A partition that was read to its end hears `quiet` this often."""
     drain: float = 20.0

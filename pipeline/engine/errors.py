@@ -57,5 +57,9 @@ class FencedError(EngineError):
     exit_code = EXIT_FENCED
 
 
+class SilencedError(FencedError):
+    """The process was frozen for longer than its session: the group may have given its partitions to others."""
+
+
 class BatchFailedError(EngineError):
     """A batch failed again and again; the message names topic, partition and offsets."""

@@ -12,18 +12,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PartitionState:
-    """One partition of one stage or sink. Offsets, 0 until it is ready; `lag` is in records, at the last fetch."""
+    """One partition of one stage or sink. Offsets: `position` is 0 until it is ready, `stable_end` None until the
+    broker has told it; `lag` is in records, as it was `lag_age` seconds ago. While a partition rests, because its
+    unit is behind, nothing is asked and its lag does not age.
+    """
 
     stage: str
     topic: str
     partition: int
     ready: bool
     position: int
-    stable_end: int
+    stable_end: int | None
+    lag_age: float = 0.0
 
     @property
-    def lag(self) -> int:
-        return max(0, self.stable_end - self.position)
+    def lag(self) -> int | None:
+        return None if self.stable_end is None else max(0, self.stable_end - self.position)
 
 
 class Hooks:
@@ -31,6 +35,15 @@ class Hooks:
 
     def on_batch(self, stage: str, topic: str, partition: int, records: int, seconds: float) -> None:
         """A batch of `records` was processed and committed (or written); `seconds` in all."""
+
+    def on_rebalance(self) -> None:
+        """The group has handed out its partitions anew."""
+
+    def on_write(self, stage: str, records: int, seconds: float) -> None:
+        """A sink has written what it had gathered, in one call."""
+
+    def on_retry(self, stage: str) -> None:
+        """A sink's write has failed and will be tried again with the same records."""
 
     def on_commit(self, stage: str, topic: str, partition: int, seconds: float) -> None:
         """A transaction was committed; `seconds` from flush to the broker's answer."""

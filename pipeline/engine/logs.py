@@ -61,6 +61,7 @@ class Logs:
         return int(self._answer(topic, ask).offset)
 
     def _answer(self, topic: str, ask: Callable[[], Future[Any]]) -> Any:
+        self._admin.poll(0)  # what it has logged meanwhile
         patience = time.monotonic() + _MISSING_SECONDS
         while True:
             try:

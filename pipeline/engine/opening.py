@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaException, Producer
 
 from pipeline.engine.changelog import Position, Recovery
-from pipeline.engine.clients import confluent_options
+from pipeline.engine.clients import confluent_options, logged
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.errors import BrokerUnavailableError, PositionLostError
 from pipeline.engine.hooks import Hooks
@@ -59,7 +59,7 @@ class Opener:
 
     def __init__(self, config: EngineConfig, logs: Logs, hooks: Hooks) -> None:
         self._config, self.logs, self._hooks = config, logs, hooks
-        self._options = confluent_options(config.bootstrap, config.options)
+        self._options = logged(confluent_options(config.bootstrap, config.options))
 
     def open(
         self, spec: StageSpec, partition: int, committed: Committed | None, cancelled: Callable[[], bool]

@@ -20,6 +20,7 @@ from pipeline.engine.config import EngineConfig
 from pipeline.engine.errors import BatchFailedError, EngineError, FencedError, StopWorker
 from pipeline.engine.hooks import Hooks, PartitionState
 from pipeline.engine.opening import Committed
+from pipeline.engine.telling import told, where
 from pipeline.engine.transport import Batch, Fetched, Intake, NotOwnerError
 
 log = get_logger(__name__)
@@ -112,11 +113,14 @@ class Partitions:
         self._new_work, self._stop = new_work, stop
         self._slots: dict[TP, Slot] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self.draining = False
+        self.joined = False
+        """Whether the group has handed out its partitions, and has not begun to do so anew."""
         self.reader: Reader
 
     async def assigned(self, tps: set[TP], generation: int) -> None:
         """Open all side by side, in the background: one that takes long holds up no other."""
+        self._hooks.on_rebalance()
         for tp, slot in self._slots.items():
             if tp not in tps and slot.assigned:
                 slot.assigned = False
@@ -127,15 +131,14 @@ class Partitions:
             slot.assigned, slot.generation, slot.failures = True, generation, 0
             if slot.revoked.done():
                 slot.revoked = asyncio.get_running_loop().create_future()
-        if slots and not self._draining:
+        self.joined = True
+        if slots and not self.draining:
             self._background(self._open_all(slots, generation))
 
     async def revoked(self) -> bool:
         """Stop reading and park everything; returns whether what was under way could be finished in time."""
-        slots = list(self._slots.values())
-        for slot in slots:
-            self.reader.stop_intake(slot.work.tp)
-            slot.leave()
+        self.joined = False
+        slots = self._stop_reading()
         settling = {asyncio.create_task(slot.work.settle()): slot for slot in slots if slot.assigned}
         late: set[asyncio.Task[None]] = set()
         if settling:
@@ -152,8 +155,14 @@ class Partitions:
 
     async def drain(self) -> bool:
         """For the end of the worker: as `revoked`, and nothing is opened any more."""
-        self._draining = True
+        self.draining = True
         return await self.revoked()
+
+    def abandon(self) -> None:
+        """For the end of a worker that owns nothing any more: nothing that is under way must be committed."""
+        self.draining = True
+        for slot in self._stop_reading():
+            slot.work.abandon()
 
     async def close(self) -> None:
         """Give back what is still held; after `drain`."""
@@ -190,6 +199,13 @@ class Partitions:
             if self._is_quiet(slot):
                 slot.busy += 1
                 self._background(self._quiet(slot, now))
+
+    def _stop_reading(self) -> list[Slot]:
+        slots = list(self._slots.values())
+        for slot in slots:
+            self.reader.stop_intake(slot.work.tp)
+            slot.leave()
+        return slots
 
     async def _open_all(self, slots: list[Slot], generation: int) -> None:
         try:
@@ -290,7 +306,7 @@ class Partitions:
         elif slot.failures > self._config.tries:
             self._stop(_final(error, doing, slot.failures))
         else:
-            log.warning("%s failed (%s: %s), it is tried again", doing, type(error).__name__, error)
+            log.warning("%s failed (%s), it is tried again", doing, told(error), extra=where(*place))
             generation = slot.generation
             await slot.work.discard()
             if slot.is_ours(generation) and slot.opening is None:
@@ -308,13 +324,14 @@ class Partitions:
 
     def _state(self, slot: Slot) -> PartitionState:
         intake, tp = slot.intake, slot.work.tp
+        place = (slot.work.name, tp.topic, tp.partition)
         if intake is None:
-            return PartitionState(
-                slot.work.name, tp.topic, tp.partition, ready=False, position=0, stable_end=0
-            )
+            return PartitionState(*place, ready=False, position=0, stable_end=None)
         fetched = self.reader.fetched(tp)
-        end = intake.read_to if fetched is None else fetched.stable_end
-        return PartitionState(slot.work.name, tp.topic, tp.partition, True, intake.read_to, end)
+        if fetched is None:
+            return PartitionState(*place, ready=True, position=intake.read_to, stable_end=None)
+        age = 0.0 if intake.rests else fetched.age
+        return PartitionState(*place, True, intake.read_to, fetched.stable_end, age)
 
 
 def _place(tp: TP) -> str:
@@ -324,6 +341,6 @@ def _place(tp: TP) -> str:
 def _final(error: Exception, doing: str, failures: int) -> EngineError:
     if isinstance(error, EngineError):
         return error
-    final = BatchFailedError(f"{doing} failed {failures} times, last with {type(error).__name__}: {error}")
+    final = BatchFailedError(f"{doing} failed {failures} times, last with {told(error)}")
     final.__cause__ = error
     return final

@@ -24,6 +24,7 @@ from pipeline.engine.errors import BatchFailedError, EngineError, PositionLostEr
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Logs
 from pipeline.engine.opening import Committed
+from pipeline.engine.telling import told
 from pipeline.engine.transport import Batch
 from pipeline.errors import ThroughlineError
 from pipeline.ports import Record
@@ -164,7 +165,7 @@ class SinkWriter:
             await self._serve()
         except Exception as error:
             log.exception("%s can't go on", self._spec.name)
-            self._stop(EngineError(f"{self._spec.name} can't go on ({error!r}); see the log above"))
+            self._stop(EngineError(f"{self._spec.name} can't go on ({told(error)}); see the log above"))
         async with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -219,6 +220,7 @@ class SinkWriter:
                 pause = min(2 * pause, self._config.sink_back_off)
             else:
                 seconds = time.perf_counter() - began
+                self._hooks.on_write(self._spec.name, len(self._writing.records), seconds)
                 for tp, records in self._writing.batches:
                     self._hooks.on_batch(self._spec.name, tp.topic, tp.partition, records, seconds)
                 return
@@ -227,15 +229,21 @@ class SinkWriter:
         """Tell of it. Raises BatchFailedError if that was one defect too many."""
         for tp in self._writing.ends:
             self._hooks.on_abort(self._spec.name, tp.topic, tp.partition)
+        self._hooks.on_retry(self._spec.name)
         number = len(self._writing.records)
         if defects >= self._config.tries:
             log.error("%s could not write %d records", self._spec.name, number, exc_info=error)
             raise BatchFailedError(
                 f"{self._spec.name}: writing {number} records of {_places(self._writing)} failed {defects} times, "
-                f"last with {type(error).__name__}: {error}; see the log above"
+                f"last with {told(error)}; see the log above"
             ) from error
         log.warning(
-            "%s could not write %d records, again in %.1f s: %s", self._spec.name, number, pause, error
+            "%s could not write %d records, again in %.1f s: %s",
+            self._spec.name,
+            number,
+            pause,
+            told(error),
+            extra={"stage": self._spec.name},
         )
 
     def _write_once(self, records: Sequence[Record]) -> None:

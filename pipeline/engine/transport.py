@@ -37,7 +37,9 @@ from faust.types import TP, ConsumerMessage
 from mode import get_logger
 
 from pipeline.engine.assignor import StickyAssignor
+from pipeline.engine.health import BEAT_SECONDS, CONSUMER, POLL
 from pipeline.engine.opening import UNREAD, Committed
+from pipeline.engine.telling import told
 from pipeline.engine.unpacking import ConsumedRecord, Unpacking
 
 log = get_logger(__name__)
@@ -70,6 +72,11 @@ class Intake:
         self.in_flight = 0
         self.since = time.monotonic()
         """When something was last delivered, or the reading began."""
+
+    @property
+    def rests(self) -> bool:
+        """Whether its unit is so far behind that nothing more is fetched."""
+        return self.in_flight >= _AHEAD
 
 
 class Batch:
@@ -106,6 +113,31 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         super().__post_init__()
         self.intakes: dict[TP, Intake] = {}
         self._wake: asyncio.Future[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
+        self._silenced = False
+
+    async def on_start(self) -> None:
+        self._beating = asyncio.create_task(self._beat())
+        await super().on_start()
+
+    async def on_thread_stop(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+        await super().on_thread_stop()
+
+    async def _beat(self) -> None:
+        """Notice, before anything else that a frozen process does when it goes on, that its session has passed.
+
+        Heartbeats are sent by this loop alone. So a broker that is away is no silence, and neither is a rebalance.
+        """
+        pulse, session = self.app.pulse, self.app.conf.broker_session_timeout
+        while True:
+            silent = pulse.beat(CONSUMER)
+            if silent > session + BEAT_SECONDS:
+                self._silenced = True
+                self.parent_loop.call_soon_threadsafe(self.app.silenced, silent)
+                return
+            await asyncio.sleep(BEAT_SECONDS)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
@@ -154,7 +186,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             tp: before.get(tp) or OffsetAndMetadata(0, UNREAD) for tp in driver.ensure_aiokafka_TPset(tps)
         }
         try:
-            if coordinator.generation != generation:
+            if coordinator.generation != generation or self._silenced:
                 raise NotOwnerError
             await consumer.commit(again)
             if coordinator.generation != generation:
@@ -178,9 +210,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             known = {driver.ensure_aiokafka_TP(tp): offset for tp, offset in offsets.items()}
             await asyncio.wait_for(self._ensure_consumer().commit(known), _COMMIT_SECONDS)
         except (KafkaError, TimeoutError) as error:
-            log.info("offsets were not committed, they will be read again: %r", error)
+            log.info("offsets were not committed, they will be read again: %s", told(error))
             return False
         return True
+
+    async def polled(self) -> None:
+        """Say that the event loop lives although it asks for nothing: in a rebalance that outlasts the poll interval
+        aiokafka would leave the group, or never join it again.
+        """
+        with self._ensure_consumer()._subscription.fetch_context():
+            self.app.pulse.beat(POLL)
 
     async def next_batches(self, timeout: float) -> list[Batch]:
         """Wait for batches of started partitions that are not ahead of their unit; empty after `timeout`
@@ -196,6 +235,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 subscription.fetch_context()
             ):  # also while all rest: a consumer that does not poll leaves its group
                 batches = self._collect(fetcher, subscription)
+            self.app.pulse.beat(POLL)
             remaining = deadline - time.monotonic()
             if batches or remaining <= 0:
                 return batches
@@ -217,7 +257,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         batches = []
         for tp, intake in list(self.intakes.items()):
             state = assignment.state_value(tp) if assignment is not None else None
-            if state is not None and intake.in_flight < _AHEAD and tp in fetcher._records:
+            if state is not None and not intake.rests and tp in fetcher._records:
                 batch = self._take(fetcher, tp, intake, state)
                 if batch is not None:
                     batches.append(batch)
@@ -370,9 +410,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self.should_stop or fetcher.should_stop):
-                if not self.flow_active:
-                    await self.wait(self.can_resume_flow)
-                    continue
+                await self._flows()
                 for batch in await self._thread.run(self._thread.next_batches(_POLL_SECONDS)):
                     await self._deliver(batch)
         except self.consumer_stopped_errors:
@@ -386,8 +424,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         started since. Faust skips in silence what comes while the flow is suspended, or with an earlier
         generation: so the flow is waited for, and the generation is that of now.
         """
-        while not (self.flow_active or self.should_stop):
-            await self.wait(self.can_resume_flow)
+        await self._flows()
         message = ConsumerMessage(
             batch.tp.topic,
             batch.tp.partition,
@@ -404,6 +441,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             generation_id=self.app.consumer_generation_id,
         )
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    async def _flows(self) -> None:
+        """Wait while partitions are handed out anew."""
+        while not (self.flow_active or self.should_stop):
+            await self._thread.run(self._thread.polled())
+            await self.wait(self.can_resume_flow, timeout=_POLL_SECONDS)
 
 
 class Conductor(FaustConductor):  # type: ignore[misc]

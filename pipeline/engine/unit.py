@@ -141,6 +141,7 @@ class Unit:
         self._timeout, self._hooks = timeout, hooks
         self._outbox = TransactionOutbox(producer, timeout)
         self._abandoned = False
+        self._tell_state()
 
     def process(self, records: Sequence[Record], start: int, end: int) -> Outcome:
         """Apply the records of the offsets [start, end), which may have holes, and commit.
@@ -223,6 +224,9 @@ class Unit:
         self._outbox.begun = False
         self.position, self.stored = end, True
         self._hooks.on_commit(*self._place, time.perf_counter() - began)
+        self._tell_state()
+
+    def _tell_state(self) -> None:
         self._hooks.on_state(*self._place, len(self._store), self._store.size)
 
     def _delivered(self, error: KafkaError | None, record: Any) -> None:

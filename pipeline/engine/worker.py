@@ -21,9 +21,16 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import get_logger
 
-from pipeline.engine.clients import confluent_options, faust_options
+from pipeline.engine.clients import confluent_options, faust_options, logged
 from pipeline.engine.config import EngineConfig
-from pipeline.engine.errors import EXIT_ABANDONED, EXIT_DRAINED, BrokerUnavailableError, EngineError
+from pipeline.engine.errors import (
+    EXIT_ABANDONED,
+    EXIT_DRAINED,
+    BrokerUnavailableError,
+    EngineError,
+    SilencedError,
+)
+from pipeline.engine.health import BEAT_SECONDS, LOOP, NotReady, Pulse, not_ready
 from pipeline.engine.hooks import Hooks, PartitionState
 from pipeline.engine.logs import Logs
 from pipeline.engine.opening import Opener
@@ -31,6 +38,7 @@ from pipeline.engine.partitions import Partitions, Work
 from pipeline.engine.sink import SinkFactory, SinkSpec, SinkWork, SinkWriter
 from pipeline.engine.stage import StageFactory
 from pipeline.engine.stage_work import StageWork
+from pipeline.engine.telling import told
 from pipeline.engine.transport import Batch, Transport
 from pipeline.engine.unit import StageSpec
 
@@ -44,7 +52,8 @@ class EngineApp(faust.App):  # type: ignore[misc]
     """A Faust app on the record-batch transport. Made by `build_app`."""
 
     def attach(self, config: EngineConfig, hooks: Hooks) -> None:
-        self.engine, self.hooks = config, hooks
+        self.engine, self.hooks, self.pulse = config, hooks, Pulse()
+        self.pulse.beat(LOOP)
         self.stages: dict[str, StageSpec] = {}
         self.sinks: dict[str, SinkSpec] = {}
         self.partitions = Partitions(config, hooks, self._new_work, self.fail)
@@ -60,6 +69,16 @@ class EngineApp(faust.App):  # type: ignore[misc]
             self.failure = error
         self.ending.set()
 
+    def silenced(self, seconds: float) -> None:
+        """The process was frozen for so long that others may have taken over what it owned."""
+        self.fail(
+            SilencedError(
+                f"this worker was frozen for {seconds:.0f} s, and after {self.engine.session_timeout:.0f} s without a "
+                "heartbeat its partitions are given to others: it ends, and nothing that it had under way counts; "
+                "it can be started again"
+            )
+        )
+
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
 
@@ -70,7 +89,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
 
     def _new_work(self, tp: TP) -> Work:
         if self._logs is None:
-            self._logs = Logs(confluent_options(self.engine.bootstrap, self.engine.options))
+            self._logs = Logs(logged(confluent_options(self.engine.bootstrap, self.engine.options)))
         sink = self.sinks.get(tp.topic)
         if sink is not None:
             return SinkWork(sink, tp, self._writer(sink), self._logs, self._pool)
@@ -115,6 +134,7 @@ def build_app(config: EngineConfig, hooks: Hooks | None = None) -> EngineApp:
         broker_session_timeout=config.session_timeout,
         broker_heartbeat_interval=config.heartbeat,
         broker_rebalance_timeout=max(60.0, 2 * config.drain),
+        broker_max_poll_interval=config.poll_interval,
         broker_commit_interval=1.0,
         broker_max_poll_records=config.batch_records,
         consumer_max_fetch_size=config.batch_bytes,
@@ -159,6 +179,16 @@ def partition_states(app: EngineApp) -> list[PartitionState]:
     return app.partitions.states()
 
 
+def silences(app: EngineApp) -> dict[str, float]:
+    """For how many seconds each part of the worker has shown no life, for /livez. Thread-safe."""
+    return app.pulse.silences()
+
+
+def waiting_for(app: EngineApp) -> list[NotReady]:
+    """What keeps the worker from being ready, for /readyz. Thread-safe."""
+    return not_ready(app.partitions)
+
+
 def run_worker(app: EngineApp) -> int:
     """Run until SIGTERM, SIGINT or a failure; returns one of the exit codes of `errors`, having logged the
     reason.
@@ -178,14 +208,20 @@ async def _live(app: EngineApp) -> int:
     starting = asyncio.create_task(_start(app))
     quiet = asyncio.create_task(_say_quiet(app))
     crashed = asyncio.create_task(_watch(app))
+    beating = asyncio.create_task(_beat(app))
     await app.ending.wait()
     if app.failure is not None:
-        log.critical("%s", app.failure)
+        log.critical("%s", str(app.failure))  # made of words that may be told
+    if isinstance(app.failure, SilencedError):
+        # neither waiting nor leaving the group: it is no member any more, and must not become one again
+        app.partitions.abandon()
+        _exit_now(app.failure.exit_code)
     for task in (quiet, crashed):
         task.cancel()
     drained = await app.partitions.drain()
     left = await app.leave(drained)
     starting.cancel()
+    beating.cancel()
     code = EXIT_DRAINED if drained else EXIT_ABANDONED
     if app.failure is not None:
         code = app.failure.exit_code
@@ -200,21 +236,26 @@ async def _start(app: EngineApp) -> None:
     except KafkaError as error:
         app.fail(
             BrokerUnavailableError(
-                f"Kafka at {app.engine.bootstrap} can't be used ({error}); start it, or correct the address "
+                f"Kafka at {app.engine.bootstrap} can't be used ({told(error)}); start it, or correct the address "
                 "and the security options"
             )
         )
     except Exception as error:
         log.exception("the worker could not start")
-        app.fail(
-            EngineError(f"the worker could not start ({type(error).__name__}: {error}); see the log above")
-        )
+        app.fail(EngineError(f"the worker could not start ({told(error)}); see the log above"))
 
 
 async def _watch(app: EngineApp) -> None:
     """Faust crashed: a defect, or a fatal answer of the group coordinator."""
     await app._crashed.wait()  # noqa: SLF001 - a service has no other way to say it
-    app.fail(EngineError(f"The worker's Kafka consumer crashed ({app.crash_reason!r}); see the log above"))
+    reason = told(app.crash_reason) if app.crash_reason else "no reason given"
+    app.fail(EngineError(f"the worker's Kafka consumer crashed ({reason}); see the log above"))
+
+
+async def _beat(app: EngineApp) -> None:
+    while True:
+        app.pulse.beat(LOOP)
+        await asyncio.sleep(BEAT_SECONDS)
 
 
 async def _say_quiet(app: EngineApp) -> None:
@@ -224,9 +265,7 @@ async def _say_quiet(app: EngineApp) -> None:
             app.partitions.say_quiet()
     except Exception as error:
         log.exception("quiet times can't be told any more")
-        app.fail(
-            EngineError(f"the worker's clock stopped ({type(error).__name__}: {error}); see the log above")
-        )
+        app.fail(EngineError(f"the worker's clock stopped ({told(error)}); see the log above"))
 
 
 def _on_signal(app: EngineApp) -> None:
@@ -243,4 +282,14 @@ def _exit_now(code: int) -> NoReturn:
     os._exit(code)
 
 
-__all__ = ["Batch", "EngineApp", "build_app", "create_sink", "create_stage", "partition_states", "run_worker"]
+__all__ = [
+    "Batch",
+    "EngineApp",
+    "build_app",
+    "create_sink",
+    "create_stage",
+    "partition_states",
+    "run_worker",
+    "silences",
+    "waiting_for",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from urllib.request import urlopen
 
 from pipeline.embedded.ports import is_free
 from pipeline.embedded.services import embedded_services
@@ -15,7 +16,9 @@ from pipeline.settings import Settings
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.migrate import migrate
 
-_GRACE_SECONDS = 5.0
+_GRACE_SECONDS = 12.0
+"""Beyond draining: a worker has 10 s for leaving its group, and shall end with a code of its own."""
+_ANSWER_SECONDS = 1.0
 
 
 class PipelineExistsError(ThroughlineError):
@@ -107,4 +110,24 @@ def _workers(settings: Settings, count: int) -> Sequence[Worker]:
     name = f"{settings.namespace}-worker" if settings.namespace else "worker"
     command = [sys.executable, "-m", "pipeline", "worker", "--index"]
     environment = settings.environment()
-    return [Worker(f"{name}-{index}", [*command, str(index)], environment) for index in range(count)]
+    return [
+        Worker(f"{name}-{index}", [*command, str(index)], environment, _readiness(settings, index))
+        for index in range(count)
+    ]
+
+
+def _readiness(settings: Settings, index: int) -> Callable[[], bool] | None:
+    """Asks a worker's /readyz, if it has one."""
+    if not settings.metrics_port:
+        return None
+    host = "127.0.0.1" if settings.metrics_host == "0.0.0.0" else settings.metrics_host  # noqa: S104 - compared, not bound
+    url = f"http://{host}:{settings.metrics_port + index}/readyz"
+
+    def is_ready() -> bool:
+        try:
+            with urlopen(url, timeout=_ANSWER_SECONDS):
+                return True
+        except OSError:  # not yet there, or 503
+            return False
+
+    return is_ready

@@ -80,6 +80,8 @@ class LastingRefusalError(WarehouseRefusedError, StopWorker):
 class BadDataError(WarehouseError):
     """A row of a block cannot be stored; which one is not known."""
 
+    quotes_values = True
+
 
 class Warehouse:
     """One database of one ClickHouse, for any number of threads.

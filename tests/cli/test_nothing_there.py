@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_a_command_without_clickhouse_says_so(nowhere: dict[str, Done], command:
 
 def test_a_worker_without_kafka_ends_so_that_it_is_started_again(nowhere: dict[str, Done]) -> None:
     assert nowhere["worker"].code == 1
-    assert f"error: {NO_KAFKA}" in nowhere["worker"].said
+    assert f'"level": "critical", "event": "{NO_KAFKA}' in nowhere["worker"].said
 
 
 def test_a_simulation_that_cannot_be_sent_writes_nothing(
@@ -98,8 +99,10 @@ def throughline(tmp_path: Path) -> CommandLine:
 def test_a_worker_without_a_map_says_where_to_name_one(throughline: CommandLine) -> None:
     done = throughline("worker")
     assert done.code == 2
-    assert done.said == (
-        "error: no journey map; set THROUGHLINE_JOURNEY_MAP to a YAML file, or start with `up --map MAP`"
+    said = json.loads(done.err)
+    assert said["level"] == "critical"
+    assert said["event"] == (
+        "no journey map; set THROUGHLINE_JOURNEY_MAP to a YAML file, or start with `up --map MAP`"
     )
 
 

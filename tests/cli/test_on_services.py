@@ -284,7 +284,7 @@ def test_a_worker_with_a_missing_topic_names_it_and_what_to_run(replayed: Replay
     done = replayed.throughline("worker", namespace=settings.namespace, journey_map=replayed.shop.map)
     assert done.code == 3
     assert (
-        f"error: 1 topic is missing in Kafka ({settings.topology.journeys}); "
+        f"1 topic is missing in Kafka ({settings.topology.journeys}); "
         "run `throughline prepare` (or `throughline up`)" in done.said
     )
 
@@ -298,7 +298,7 @@ def test_a_worker_whose_metrics_port_is_taken_says_which_setting_to_change(repla
             "worker", namespace=replayed.name, journey_map=replayed.shop.map, metrics_port=port
         )
     assert done.code == 2
-    assert f"error: can't serve metrics on 127.0.0.1:{port} (Address already in use); " in done.said
+    assert f"can't serve metrics on 127.0.0.1:{port} (Address already in use); " in done.said
     assert "set THROUGHLINE_METRICS_PORT to a free port, or to 0" in done.said
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.engine import worker
 from pipeline.settings import PREFIX, Settings
 from pipeline.topology import MAX_LETTER_BYTES
 
@@ -128,6 +129,24 @@ def test_prometheus_asks_the_workers_where_they_answer(
     assert f"EXPOSE {asked['port']}" in (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
 
 
+def test_the_workers_health_is_whether_they_are_alive_and_not_whether_they_are_ready(
+    compose: dict[str, Any],
+) -> None:
+    """Whoever acts on it ends the container, which a worker that recovers does not deserve."""
+    asked = " ".join(compose["services"]["worker"]["healthcheck"]["test"])
+    port = Settings.model_fields["metrics_port"].default
+    assert f"http://127.0.0.1:{port}/livez" in asked
+
+
+def test_prometheus_finds_its_rules(compose: dict[str, Any]) -> None:
+    folder = dict(mounted(compose))["./deploy/prometheus"]
+    assert folder == "/etc/prometheus"
+    prometheus = YAML(typ="safe").load(ROOT / "deploy" / "prometheus" / "prometheus.yml")
+    for file in prometheus["rule_files"]:
+        rules = YAML(typ="safe").load(ROOT / "deploy" / "prometheus" / file)
+        assert all(rule["expr"] for group in rules["groups"] for rule in group["rules"])
+
+
 def test_only_what_people_look_at_is_published_and_only_on_loopback(compose: dict[str, Any]) -> None:
     published = {
         name: service["ports"] for name, service in compose["services"].items() if "ports" in service
@@ -138,7 +157,7 @@ def test_only_what_people_look_at_is_published_and_only_on_loopback(compose: dic
 
 def test_a_worker_has_longer_to_stop_than_it_needs(compose: dict[str, Any]) -> None:
     grace = int(compose["services"]["worker"]["stop_grace_period"].removesuffix("s"))
-    assert grace > Settings.model_fields["drain_seconds"].default
+    assert grace > Settings.model_fields["drain_seconds"].default + worker._STOP_SECONDS
 
 
 def test_the_image_has_every_package_that_is_installed() -> None:

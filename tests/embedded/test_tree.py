@@ -146,6 +146,28 @@ def test_a_worker_that_is_stopped_for_good_ends_the_tree_with_its_words(tmp_path
     assert "topic x is missing" in message
 
 
+def test_that_a_worker_is_ready_is_told_once_for_each_start(tmp_path: Path) -> None:
+    answers = iter([False, True])
+    asked: list[bool] = []
+
+    def is_ready() -> bool:
+        asked.append(next(answers, True))
+        return asked[-1]
+
+    stage = Stage(tmp_path, python("worker-0", GOOD)._replace(is_ready=is_ready))
+    with stage.tree:
+        limit = time.monotonic() + 20
+        while "worker-0 is ready" not in stage.told:
+            assert time.monotonic() < limit
+            stage.tree.check()
+            time.sleep(0.01)
+        for _ in range(100):
+            stage.tree.check()
+            time.sleep(0.01)
+    assert asked == [False, True]
+    assert stage.told.count("worker-0 is ready") == 1
+
+
 def test_a_service_that_ends_takes_the_tree_with_it(tmp_path: Path) -> None:
     stage = Stage(tmp_path, python("worker-0", GOOD))
     with stage.tree:

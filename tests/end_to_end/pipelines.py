@@ -26,10 +26,11 @@ PATIENCE = 100.0
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A running pipeline: `tree` holds its workers."""
+    """A running pipeline: `tree` holds its workers, `told` is what a user would have read."""
 
     settings: Settings
     tree: Tree
+    told: list[str]
 
     def writer(self) -> SourceWriter:
         return SourceWriter(self.settings.kafka_client, self.settings.topology)
@@ -55,9 +56,10 @@ class Pipeline:
 @contextmanager
 def running(settings: Settings, workers: int = 1) -> Iterator[Pipeline]:
     """A pipeline with so many workers on services that run already; it is drained at the end."""
-    tree = pipeline_tree(settings, workers, lambda _: None, share=True)
+    told: list[str] = []
+    tree = pipeline_tree(settings, workers, told.append, share=True)
     with tree:
-        yield Pipeline(settings, tree)
+        yield Pipeline(settings, tree, told)
 
 
 def until(seen: Callable[[], bool], what: str, within: float = 60.0) -> None:

@@ -7,15 +7,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.errors import StopWorker
-from pipeline.engine.worker import build_app, create_stage, run_worker
+from pipeline.engine.hooks import Hooks
+from pipeline.engine.worker import build_app, create_stage, run_worker, silences, waiting_for
 from pipeline.ports import Outbox, Record, Store
+from pipeline.probes import Probes, serve
 
 
 class Counting:
@@ -47,6 +52,30 @@ class Counting:
         return False
 
 
+class Told(Hooks):
+    """Appends to the file `told` what the engine tells, a JSON array a line: a commit with when it began and ended,
+    an opening when its state is recovered.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = (folder / "told").open("a", buffering=1)
+
+    def on_commit(self, stage: str, topic: str, partition: int, seconds: float) -> None:
+        now = time.monotonic()
+        self._tell("commit", partition, now - seconds, now)
+
+    def on_recovery(self, stage: str, topic: str, partition: int, offset: int, end: int) -> None:
+        if offset == end:
+            self._tell("opened", partition)
+
+    def on_rebalance(self) -> None:
+        self._tell("rebalance")
+
+    def _tell(self, *what: object) -> None:
+        self._file.write(json.dumps(what) + "\n")
+
+
 def config() -> EngineConfig:
     return EngineConfig(
         app=os.environ["APP"],
@@ -60,7 +89,16 @@ def main() -> int:
     logging.basicConfig(
         level=os.environ.get("LOG", "WARNING"), format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
-    app = build_app(config())
+    settings = config()
+    app = build_app(settings, Told(settings.data))
+    if port := int(os.environ.get("PROBES", "0")):
+        registry = CollectorRegistry()
+        serve(
+            Probes(registry, lambda: silences(app), lambda: waiting_for(app), hung_seconds=2.0),
+            "127.0.0.1",
+            port,
+        )
+    signal.signal(signal.SIGUSR1, lambda *_: time.sleep(8))  # the event loop's thread: it hangs
     name = os.environ["APP"]
     create_stage(
         app, "count", f"{name}.in", f"{name}.changelog", lambda _, store: Counting(store, f"{name}.out")

@@ -106,6 +106,16 @@ class Place:
         reader.close()
         return found
 
+    def open_transaction(self, topic: str, partition: int = 0) -> Producer:
+        """Somebody else's transaction, with one record, not committed."""
+        name = f"{self.app}-other"
+        other = Producer({**self.options, "transactional.id": name, "transaction.timeout.ms": 60_000})
+        other.init_transactions(20)
+        other.begin_transaction()
+        other.produce(topic, b"7", b"other", partition)
+        assert other.flush(10) == 0
+        return other
+
     def group_offsets(self) -> dict[int, int]:
         """The group's committed offset of each input partition; -1001 where there is none."""
         reader = Consumer({**self.options, "group.id": self.app, "enable.auto.commit": False})
@@ -136,12 +146,13 @@ class Worker:
 
     def __init__(self, place: Place, script: str, index: int, more: dict[str, object]) -> None:
         self._log = place.folder / f"worker-{index}.log"
+        self._data = place.folder / f"worker-{index}"
         quick = {"session_timeout": 6.0, "heartbeat": 0.5, "batch_records": 500, "back_off": 0.1}
         environment = {
             **os.environ,
             "APP": place.app,
             "BROKER": place.bootstrap,
-            "DATA": str(place.folder / f"worker-{index}"),
+            "DATA": str(self._data),
             "MORE": json.dumps({**quick, **more}),
         }
         with self._log.open("ab") as log:
@@ -171,6 +182,12 @@ class Worker:
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    def told(self, what: str) -> list[list[float]]:
+        """What the engine has told of so far: see `counting_worker.Told`."""
+        file = self._data / "told"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [rest for kind, *rest in map(json.loads, lines) if kind == what]
 
     def await_log(self, words: str, seconds: float = 30) -> None:
         until(lambda: words in self.log, seconds, lambda: f"{words!r} is not in the log:\n{self.log}")

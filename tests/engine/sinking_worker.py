@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from counting_worker import config
+from counting_worker import Told, config
 
 from pipeline.engine.worker import build_app, create_sink, run_worker
 from pipeline.ports import Record
@@ -41,8 +41,7 @@ class File:
 def main() -> int:
     logging.basicConfig(level="WARNING", format="%(asctime)s %(name)s %(levelname)s %(message)s")
     settings = config()
-    settings.data.mkdir(parents=True, exist_ok=True)
-    app = build_app(settings)
+    app = build_app(settings, Told(settings.data))
     create_sink(app, "file", [f"{os.environ['APP']}.in"], lambda: File(settings.data / "written"))
     return run_worker(app)
 

@@ -182,12 +182,12 @@ async def test_a_claim_after_a_failure_that_comes_to_nothing_is_made_again(
 
 
 async def test_claims_that_keep_failing_stop_the_worker_and_name_the_partition(bench: Bench) -> None:
-    bench.reader.answers = Answers(*[RuntimeError("no coordinator")] * 9)
+    bench.reader.answers = Answers(*[OSError("no coordinator")] * 9)
     await bench.assign(ONE)
     await settle()
     assert [(type(error), str(error)) for error in bench.stopped] == [
         (
             BatchFailedError,
-            "stage: claiming in-1 failed 3 times, last with RuntimeError: no coordinator",
+            "stage: claiming in-1 failed 3 times, last with OSError: no coordinator",
         )
     ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
+import time
 
 import pytest
+from confluent_kafka import Producer
 
-from pipeline.engine.clients import OptionError, admin_options, confluent_options, faust_options
+from pipeline.engine.clients import OptionError, admin_options, confluent_options, faust_options, logged
 
 SASL = {
     "security.protocol": "SASL_SSL",
@@ -77,3 +79,16 @@ def test_an_option_that_cannot_be_right_is_refused_with_the_remedy(
 ) -> None:
     with pytest.raises(OptionError, match=said.replace("(", r"\(")):
         admin_options("one:9092", options)
+
+
+def test_what_librdkafka_has_to_say_goes_to_the_log_and_not_to_standard_error(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    producer = Producer(logged(confluent_options("127.0.0.1:9", {})))
+    deadline = time.monotonic() + 20
+    while not caplog.records:
+        assert time.monotonic() < deadline
+        producer.poll(0.1)
+    assert {record.name for record in caplog.records} == {"librdkafka"}
+    assert "Connection refused" in caplog.text
+    assert capfd.readouterr().err == ""

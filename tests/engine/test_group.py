@@ -78,6 +78,7 @@ class Group:
         self.thread = ConsumerThread.__new__(ConsumerThread)
         member = SimpleNamespace(_coordinator=self.coordinator, commit=self._commit)
         self.thread._ensure_consumer = lambda: member
+        self.thread._silenced = False
 
     async def _fetch(self, tps: list[TP]) -> dict[TP, OffsetAndMetadata]:
         return {tp: self.before[tp] for tp in tps if tp in self.before}

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from partitions_bench import ONE, TWO, Bench, raising, settle
+from partitions_bench import ONE, TWO, Bench, FakeWork, raising, settle
 
 from pipeline.engine.errors import BatchFailedError, FencedError, StopWorker
+from pipeline.engine.opening import Committed
 from pipeline.engine.stage_work import OneThread
 from pipeline.engine.transport import Batch, NotOwnerError
 
@@ -36,6 +37,18 @@ async def test_one_partition_that_cannot_open_holds_up_no_other(bench: Bench) ->
     bench.works[ONE].opens = raising(RuntimeError("no"))
     await bench.assign(ONE, TWO, generation=2)
     assert "start 2 at 5" in bench.events
+
+
+async def test_partitions_are_opened_side_by_side(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    both_have_begun = asyncio.Barrier(2)
+
+    async def opens(work: FakeWork, committed: Committed | None) -> int:
+        await both_have_begun.wait()
+        return work.position
+
+    monkeypatch.setattr(FakeWork, "open", opens)
+    await bench.assign(ONE, TWO)
+    assert set(bench.reader.intakes) == {ONE, TWO}
 
 
 async def test_a_batch_that_was_read_for_an_earlier_assignment_is_not_applied(bench: Bench) -> None:
@@ -66,13 +79,13 @@ async def test_work_that_fails_is_thrown_away_claimed_and_opened_anew(bench: Ben
 
 async def test_work_that_keeps_failing_stops_the_worker_and_names_the_batch(bench: Bench) -> None:
     await bench.assign(ONE)
-    bench.works[ONE].does = raising(RuntimeError("always"))
+    bench.works[ONE].does = raising(OSError("always"))
     for _ in range(3):
         await bench.give(5, 7)
     (stopped,) = bench.stopped
     assert isinstance(stopped, BatchFailedError)
     assert str(stopped) == (
-        "stage: the batch of in-1 with the offsets 5 to 6 failed 3 times, last with RuntimeError: always"
+        "stage: the batch of in-1 with the offsets 5 to 6 failed 3 times, last with OSError: always"
     )
     assert ONE not in bench.reader.intakes
 

@@ -231,10 +231,9 @@ async def test_a_defect_of_a_sink_stops_the_worker_after_a_few_tries_and_says_wh
     await until(lambda: bool(bench.stopped))
     assert len(bench.target.calls) == 3
     assert bench.acknowledged == []
-    assert str(bench.stopped[0]) == (
-        "warehouse: writing 3 records of in-1 up to offset 1, in-2 up to offset 0 failed 3 times, "
-        "last with KeyError: 'amount'; see the log above"
-    )
+    said = "warehouse: writing 3 records of in-1 up to offset 1, in-2 up to offset 0 failed 3 times, last with KeyError at "
+    assert str(bench.stopped[0]).startswith(said)
+    assert "amount" not in str(bench.stopped[0]), "what a defect raises may quote a customer"
     assert bench.stopped[0].exit_code == EXIT_FAILED
 
 

@@ -16,6 +16,7 @@ from aiokafka.errors import CorruptRecordException, NoOffsetForPartitionError, O
 from faust.types import TP
 from fetched_records import batch, marker, partition_records
 
+from pipeline.engine.health import Pulse
 from pipeline.engine.transport import Batch, Conductor, Consumer, ConsumerThread, Intake
 from pipeline.engine.unpacking import ConsumedRecord
 
@@ -40,7 +41,7 @@ class Fetching:
         self.states = {ONE: State(position), TWO: State(0)}
         self.thread = ConsumerThread.__new__(ConsumerThread)
         self.thread.intakes = {}
-        self.thread.app = SimpleNamespace(conf=SimpleNamespace(broker_max_poll_records=limit))
+        self.thread.app = SimpleNamespace(conf=SimpleNamespace(broker_max_poll_records=limit), pulse=Pulse())
         self.thread.parent_loop = SimpleNamespace(call_soon_threadsafe=lambda call, *rest: call(*rest))
         owner = SimpleNamespace(failed=lambda tp, error: self.reported.append((tp, error)))
         self.thread.consumer = SimpleNamespace(owner=owner)
@@ -185,6 +186,26 @@ async def test_polling_goes_on_while_every_partition_rests(rests: Callable[[Fetc
     assert subscription.fetcher_idle_time < 10
 
 
+async def test_polling_goes_on_while_partitions_are_handed_out_anew() -> None:
+    """If joining the group fails and nobody has polled for the poll interval, aiokafka never tries to join again."""
+    fetching, subscription, bare = Fetching(), subscribed(), consumer()
+    bare._thread, bare.flow_active = fetching.thread, False
+    bare._stopped, bare._crashed, bare.can_resume_flow = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    fetching.thread.run = lambda coroutine: coroutine
+    await fetching.poll(subscription)
+    idle: list[float] = []
+
+    async def waits(event: asyncio.Event, timeout: float) -> None:
+        idle.append(subscription.fetcher_idle_time)
+        subscription._last_fetch_ended -= 1000
+        bare.flow_active = len(idle) == 3
+
+    bare.wait = waits
+    await bare._flows()
+    assert len(idle) == 3
+    assert max(idle) < 10
+
+
 def subscribed() -> SubscriptionState:
     subscription = SubscriptionState()
     subscription.subscribe({"in"})
@@ -293,9 +314,11 @@ async def test_a_batch_that_was_fetched_while_the_group_rebalanced_reaches_its_a
         bare.flow_active = not suspended
         return [batch]
 
-    async def resumed(event: asyncio.Event) -> None:
+    async def resumed(event: asyncio.Event, timeout: float) -> None:
         assert event is bare.can_resume_flow
         bare.flow_active = True
+
+    async def polled() -> None: ...
 
     async def deliver(message: Any) -> None:
         got.append((message.value, message.generation_id))
@@ -305,7 +328,7 @@ async def test_a_batch_that_was_fetched_while_the_group_rebalanced_reaches_its_a
         suspension.close()
         await delivery
 
-    bare._thread = SimpleNamespace(run=lambda awaitable: awaitable, next_batches=fetch)  # type: ignore[assignment]
+    bare._thread = SimpleNamespace(run=lambda awaitable: awaitable, next_batches=fetch, polled=polled)  # type: ignore[assignment]
     bare.callback, bare.wait, bare.wait_first = deliver, resumed, first
     bare._stopped = bare._crashed = asyncio.Event()
     await bare._drain_messages(stopping)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from counting_worker import Counting
 from engine_place import Place
@@ -94,22 +94,10 @@ def outbox_flush(outbox: Outbox) -> None:
     outbox._producer.flush(5)  # type: ignore[attr-defined]
 
 
-def open_transaction(place: Place, topic: str) -> Producer:
-    """Somebody else's transaction in partition 0, with one record, not committed."""
-    other = Producer(
-        {**place.options, "transactional.id": f"{place.app}-other", "transaction.timeout.ms": 60_000}
-    )
-    other.init_transactions(20)
-    other.begin_transaction()
-    other.produce(topic, b"7", b"other", 0)
-    assert other.flush(10) == 0
-    return other
-
-
 def test_an_open_transaction_at_the_changelogs_end_does_not_end_recovery_early(place: Place) -> None:
     place.send([(b"k", b"x")] * 6, partition=0)
     first = place.open()
-    other = open_transaction(place, place.changelog)
+    other = place.open_transaction(place.changelog)
     apply(first, 0, 1, 2, 3, 4, 5)
     first.close()
     with ThreadPoolExecutor(1) as pool:
@@ -123,7 +111,7 @@ def test_an_open_transaction_at_the_changelogs_end_does_not_end_recovery_early(p
 
 
 def test_recovery_behind_a_transaction_that_never_ends_gives_up_and_says_why(place: Place) -> None:
-    other = open_transaction(place, place.changelog)
+    other = place.open_transaction(place.changelog)
     with pytest.raises(RecoveryError, match="another producer has a transaction open"):
         place.open(recovery_timeout=1.0)
     other.abort_transaction(10)

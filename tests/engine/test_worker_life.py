@@ -49,8 +49,16 @@ async def test_a_broker_that_is_not_there_is_told_with_the_remedy() -> None:
 @pytest.mark.parametrize(
     ("life", "app", "says"),
     [
-        (_start, {"starts": ValueError("odd")}, r"the worker could not start \(ValueError: odd\)"),
-        (_say_quiet, {"quiet": ValueError("odd")}, r"the worker's clock stopped \(ValueError: odd\)"),
+        (
+            _start,
+            {"starts": ValueError("odd")},
+            r"the worker could not start \(ValueError at test_worker_life.py:\d+ in _raise\)",
+        ),
+        (
+            _say_quiet,
+            {"quiet": ValueError("odd")},
+            r"the worker's clock stopped \(ValueError at test_worker_life.py:\d+ in _raise\)",
+        ),
     ],
     ids=["starting", "telling quiet times"],
 )
@@ -66,4 +74,4 @@ async def test_an_error_that_nobody_expected_ends_the_worker_and_is_told(
 async def test_a_consumer_that_crashed_ends_the_worker() -> None:
     app = App()
     app._crashed.set()
-    assert "consumer crashed (ValueError('a fatal answer'))" in str(await ended(_watch, app))
+    assert "the worker's Kafka consumer crashed (ValueError)" in str(await ended(_watch, app))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +14,13 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.counted import Counted
+from pipeline import metrics as exported
 from pipeline.engine.hooks import PartitionState
 from pipeline.metrics import Metrics
 from pipeline.ports import Outbox, Record
 
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "metrics.md"
 LABELS = ("pipeline", "stage", "topic", "partition", "event", "code", "table", "le")
 """None of them has more values than a pipeline has parts."""
 
@@ -40,6 +46,9 @@ def everything() -> Metrics:
     metrics.on_abort(*place)
     metrics.on_fence(*place)
     metrics.on_gap(*place)
+    metrics.on_rebalance()
+    metrics.on_write("warehouse", 500, 0.2)
+    metrics.on_retry("warehouse")
     metrics.on_recovery(*place, 50, 200)
     metrics.on_state(*place, 12, 3456)
     metrics.count("ingest", {"touchpoints": 7, "dead_letters.wrong_type": 2})
@@ -69,7 +78,13 @@ def test_what_the_engine_tells_is_exported() -> None:
     for name in ("batches", "aborts", "fences", "gaps"):
         assert found[f"throughline_{name}_total"] == {place: 1}
     assert found["throughline_batch_seconds_sum"] == {("journey",): 0.03}
+    assert found["throughline_batch_records_sum"] == {("journey",): 200}
     assert found["throughline_commit_seconds_count"] == {("journey",): 1}
+    assert found["throughline_rebalances_total"] == {(): 1}
+    assert found["throughline_sink_writes_total"] == {("warehouse",): 1}
+    assert found["throughline_sink_retries_total"] == {("warehouse",): 1}
+    assert found["throughline_sink_write_seconds_sum"] == {("warehouse",): 0.2}
+    assert found["throughline_process_resident_memory_bytes"][()] > 1_000_000
     assert found["throughline_recovery_ratio"] == {place: 0.25}
     assert (found["throughline_state_keys"], found["throughline_state_bytes"]) == ({place: 12}, {place: 3456})
     assert found["throughline_lag_records"] == {place: 10}
@@ -104,20 +119,46 @@ def test_an_empty_changelog_is_recovered() -> None:
     assert samples(metrics)["throughline_recovery_ratio"] == {("journey", "t", "0"): 1}
 
 
-def test_metrics_are_served_and_a_taken_port_is_an_error() -> None:
-    from urllib.request import urlopen
-
+def test_a_watermark_that_stands_still_falls_behind_without_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = everything()
-    server = metrics.serve("127.0.0.1", 0)
-    try:
-        port = server.server_port
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            assert b"throughline_records_total" in answer.read()
-        with pytest.raises(OSError, match="in use"):
-            metrics.serve("127.0.0.1", port)
-    finally:
-        server.shutdown()
-        server.server_close()
+    for now, delay in ((1_525_168_810.5, 10), (1_525_168_870.5, 70)):
+        monkeypatch.setattr(exported, "time", SimpleNamespace(time=lambda now=now: now))
+        assert list(samples(metrics)["throughline_watermark_delay_seconds"].values()) == [delay]
+
+
+def test_a_lag_that_is_not_known_is_not_exported_as_none() -> None:
+    metrics = Metrics("throughline")
+    unknown = PartitionState("journey", "t", 0, ready=False, position=0, stable_end=None)
+    metrics.watch(lambda: [unknown])
+    found = samples(metrics)
+    assert "throughline_lag_records" not in found
+    assert found["throughline_ready"] == {("journey", "t", "0"): 0}
+
+
+ROW = re.compile(r"^\| `(throughline_\w+)` \| (\w+) \| ([a-z, ]*?) ?\| (.+?) \| .*\|$", re.MULTILINE)
+
+
+def test_the_table_in_the_docs_has_every_metric_as_it_is_exported() -> None:
+    told = {
+        name: (kind, labels, meaning) for name, kind, labels, meaning in ROW.findall(DOCS.read_text("utf-8"))
+    }
+    found = {}
+    for family in everything().registry.collect():
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        named = ", ".join(label for label in LABELS if label in labels)
+        found[family.name] = (family.type, named, family.documentation)
+    assert told == found
+
+
+@pytest.mark.parametrize("file", ["deploy/prometheus/rules.yml", "grafana/dashboards/live-overview.json"])
+def test_what_alerts_and_dashboards_ask_for_is_exported(file: str) -> None:
+    asked = set(re.findall(r"\bthroughline_[a-z_]+[a-z]\b(?=[^a-z_:/.-])", (ROOT / file).read_text("utf-8")))
+    exported_names = set()
+    for family in everything().registry.collect():
+        endings = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "info": ["_info"]}
+        exported_names |= {family.name + ending for ending in endings.get(family.type, [""])}
+    assert asked
+    assert asked <= exported_names
 
 
 class BadError(Exception):
