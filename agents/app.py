@@ -74,6 +74,7 @@ def engine_config(settings: Settings, data: Path) -> EngineConfig:
         batch_bytes=settings.batch_bytes,
         transaction_timeout=settings.transaction_timeout_seconds,
         drain=settings.drain_seconds,
+        state_memory=settings.state_memory_mb * 1024 * 1024,
     )
 
 

@@ -31,4 +31,4 @@ def register(app: Any, deps: Deps) -> None:
         return Counted("identity", topology.identity, partition, logic, deps.metrics)
 
     changelog = topology.changelog("identity", topology.identity)
-    create_stage(app, "identity", topology.identity, changelog, stopping(factory, changelog))
+    create_stage(app, "identity", topology.identity, changelog, stopping(factory))

@@ -41,4 +41,4 @@ def register(app: Any, deps: Deps) -> None:
             return Counted("ingest", config.topic, partition, logic, deps.metrics)
 
         changelog = deps.topology.changelog("ingest", topic)
-        create_stage(app, "ingest", topic, changelog, stopping(factory, changelog))
+        create_stage(app, "ingest", topic, changelog, stopping(factory))

@@ -7,6 +7,7 @@ from typing import Any
 from agents.counted import Counted
 from agents.deps import Deps
 from agents.stopping import stopping
+from pipeline.core.deadlines import deadline_order
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.journey_stage import JourneyStage
 from pipeline.engine.stage import StageLogic
@@ -22,7 +23,7 @@ def register(app: Any, deps: Deps) -> None:
         return Counted("journey", topology.journeys, partition, logic, deps.metrics)
 
     changelog = topology.changelog("journey", topology.journeys)
-    create_stage(app, "journey", topology.journeys, changelog, stopping(factory, changelog))
+    create_stage(app, "journey", topology.journeys, changelog, stopping(factory), deadline_order)
 
 
 def journey_config(deps: Deps) -> JourneyConfig:

@@ -108,6 +108,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=600_000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--batch", type=int, default=2000)
+    parser.add_argument("--state-memory", type=int, default=256, help="MB; 0 keeps all state in memory")
     options = parser.parse_args()
     name = f"engine-hop-{int(time.time())}"
     source, output, changelog = f"{name}.in", f"{name}.out", f"{name}.changelog"
@@ -125,7 +126,11 @@ def main() -> None:
     clock = Clock(options.records)
     with tempfile.TemporaryDirectory() as folder:
         config = EngineConfig(
-            app=name, bootstrap=options.kafka, data=Path(folder), batch_records=options.batch
+            app=name,
+            bootstrap=options.kafka,
+            data=Path(folder),
+            batch_records=options.batch,
+            state_memory=options.state_memory * 1024 * 1024,
         )
         app = build_app(config, clock)
         create_stage(app, "hop", source, changelog, lambda partition, store: Hop(partition, store, output))

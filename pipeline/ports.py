@@ -6,7 +6,7 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -45,10 +45,24 @@ class Outbox(Protocol):
         ...
 
 
+class DamagedStateError(Exception):
+    """What a store holds can't be right. Whoever opened it throws it away and rebuilds it from the changelog."""
+
+
+Index = Callable[[bytes, bytes], bytes | None]
+"""A pure function of a key and its value: the 8 bytes by which `Store.earliest` orders the key, None to leave it out."""
+
+
 class Store(Protocol):
     """The state of one partition of one stage: bytes by key, every change of it written to the changelog."""
 
     def get(self, key: bytes) -> bytes | None: ...
     def put(self, key: bytes, value: bytes) -> None: ...
     def delete(self, key: bytes) -> None: ...
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+    def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Everything under the prefix, behind the key `after`, in the order of the keys, as it is now."""
+        ...
+
+    def earliest(self, after: tuple[bytes, bytes] | None, count: int) -> list[tuple[bytes, bytes]]:
+        """The next `count` of (order, key) behind `after`, by the stage's `Index`, as it is now. Without the values."""
+        ...

@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Persons per partition kept unpacked; an unpacked person takes about 10 KB.",
     )
+    state_memory_mb: int = Field(
+        default=256,
+        ge=0,
+        description="Of one worker, for the state behind the hot persons: 250 bytes each for a million. 0: all in memory.",
+    )
     max_touchpoint_bytes: int = Field(
         default=262_144,
         ge=1024,

@@ -1,24 +1,23 @@
 """What a partition of the journey stage keeps beside its persons: time, its clock, deadlines and plans.
 
-It is rebuilt from the store when a partition opens. Deadlines come from the heads of the persons, so that
-nothing is unpacked. The plan is kept with the state: under another one, every person is *outdated* and
-waits to be folded anew, in the order of their ids, while the old plan is kept to tell what was concluded
-under it.
+It is rebuilt from the store when a partition opens, without a look at every person: the earliest deadlines come from the
+store's order. The plan is kept with the state: under another one, every person is *outdated* and waits to be folded anew,
+in the order of their ids, while the old plan is kept to tell what was concluded under it.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 import msgspec
 
+from pipeline.core.deadlines import Deadlines
 from pipeline.core.messages import Micros
 from pipeline.core.persons import Persons
 from pipeline.core.plan import Plan, plan_from
-from pipeline.core.promises import NEVER
 from pipeline.core.stored import Meta, UnreadableStateError, reader
 from pipeline.core.watermark import Watermark
 from pipeline.ports import Store
@@ -27,8 +26,8 @@ STATE_LAG: Final = 16
 """Batches by which the state of a person or journey may lag, so that a busy one is not published in each."""
 STATED: Final = 8_000
 """Persons after whose states a batch leaves the rest to the next one."""
-_VOID_DEADLINES: Final = 1000
-"""Replaced deadlines that the heap may hold beside as many as there are persons with one."""
+_OUTDATED: Final = 2_000
+"""Outdated persons whose ids are read at a time."""
 _META, _PLAN, _UNSTATED = b"m", b"j", b"u"
 
 
@@ -57,10 +56,10 @@ class JourneyMemory:
         self._counts_owed = self._kept.counts_owed
         self._channels = [f"identity/{partition}" for partition in range(partitions)]
         self.watermark = Watermark(self._channels, self._kept.marks, self._kept.watermark)
-        self._deadlines = {person: at for person, at in self.persons.deadlines() if at != NEVER}
-        self._order_deadlines()
-        self._outdated = list(self.persons.outdated()) if len(self._plans) > 1 else []
-        self._outdated.sort(reverse=True)
+        self._deadlines = Deadlines(store)
+        self._outdated: list[str] = []
+        if len(self._plans) > 1:
+            self._find_outdated(None)
 
     @property
     def time(self) -> Micros:
@@ -83,38 +82,16 @@ class JourneyMemory:
 
     def schedule(self, person: str, deadline: Micros) -> None:
         """Let `take_due` name the person when the watermark reaches the deadline, in place of an earlier word."""
-        if deadline == NEVER:
-            self._deadlines.pop(person, None)
-        elif self._deadlines.get(person) != deadline:
-            self._deadlines[person] = deadline
-            heapq.heappush(self._heap, (deadline, person))
-            if len(self._heap) > 2 * len(self._deadlines) + _VOID_DEADLINES:
-                self._order_deadlines()
-
-    def _order_deadlines(self) -> None:
-        """Keep only the deadlines that hold; those that were replaced stay in the heap until they pass."""
-        self._heap = [(at, person) for person, at in self._deadlines.items()]
-        heapq.heapify(self._heap)
+        self._deadlines.schedule(person, deadline)
 
     @property
     def has_due(self) -> bool:
         """Whether the watermark has reached a deadline that has not been heeded."""
-        heap, deadlines, time = self._heap, self._deadlines, self.time
-        while heap and heap[0][0] <= time:
-            deadline, person = heap[0]
-            if deadlines.get(person) == deadline:
-                return True
-            heapq.heappop(heap)
-        return False
+        return self._deadlines.has_due(self.time)
 
     def take_due(self, count: int) -> list[str]:
         """Up to `count` persons whose deadlines the watermark has reached, the earliest first."""
-        taken: list[str] = []
-        while len(taken) < count and self.has_due:
-            _, person = heapq.heappop(self._heap)
-            del self._deadlines[person]
-            taken.append(person)
-        return taken
+        return self._deadlines.take_due(self.time, count)
 
     @property
     def has_outdated(self) -> bool:
@@ -123,9 +100,15 @@ class JourneyMemory:
 
     def take_outdated(self, count: int) -> list[str]:
         """Up to `count` persons that were folded under an earlier plan, each once."""
-        taken = self._outdated[-count:][::-1]
-        del self._outdated[-count:]
+        taken = self._outdated[:count]
+        del self._outdated[:count]
+        if taken and not self._outdated:
+            self._find_outdated(taken[-1])
         return taken
+
+    def _find_outdated(self, after: str | None) -> None:
+        """The next ones, so that not all of them are held at once. Those that are taken may not have been saved yet."""
+        self._outdated = list(islice(self.persons.outdated(after), _OUTDATED))
 
     def owe(self, person: str) -> None:
         """The states of a person, or of its journeys, have to be published within `STATE_LAG` batches."""

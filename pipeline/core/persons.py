@@ -16,7 +16,6 @@ from typing import Final
 import msgspec
 
 from pipeline.core.journey import keys_of, open_journey
-from pipeline.core.messages import Micros
 from pipeline.core.person import Person, new_person
 from pipeline.core.plan import Plan
 from pipeline.core.stored import Base, Digests, Head, Run, UnreadableStateError, reader
@@ -24,7 +23,8 @@ from pipeline.core.trail import OriginKey, Segment, Trail, origin_key
 from pipeline.ports import Store
 
 VALUE_BYTES: Final = 65_536
-_HEAD, _SEGMENT, _BASE, _FORGOTTEN = b"p", b"s", b"b", b"f"
+HEAD: Final = b"p"
+_SEGMENT, _BASE, _FORGOTTEN = b"s", b"b", b"f"
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -59,16 +59,11 @@ class Persons:
             person = self._hot[person_id] = self._load(person_id) or new_person(person_id)
         return person
 
-    def deadlines(self) -> Iterator[tuple[str, Micros]]:
-        """(person id, next deadline) of everyone kept."""
-        for key, value in self._store.scan(_HEAD):
-            yield _person_id(key), int.from_bytes(value[:8], "big")
-
-    def outdated(self) -> Iterator[str]:
-        """Everyone who was folded under an earlier plan."""
-        for key, value in self._store.scan(_HEAD):
+    def outdated(self, after: str | None) -> Iterator[str]:
+        """Everyone who was folded under an earlier plan, in the order of their ids, behind `after`."""
+        for key, value in self._store.scan(HEAD, b"" if after is None else head_key(after)):
             if _parts(key, value)[0].generation != self._generation:
-                yield _person_id(key)
+                yield person_id(key)
 
     def save(self, person: Person) -> None:
         """Write what the batch changed of a person; a person without anything to keep is deleted."""
@@ -95,18 +90,19 @@ class Persons:
 
     def _load(self, person_id: str) -> Person | None:
         key = bytes.fromhex(person_id.replace("-", ""))
-        value = self._store.get(_HEAD + key)
+        value = self._store.get(HEAD + key)
         if value is None:
             return None
         try:
             return self._unpack(person_id, key, value)
         except UnreadableStateError:
             raise
-        except Exception as error:  # each value can be read, but they do not make one person
-            raise UnreadableStateError(_HEAD + key, f"{type(error).__name__}: {error}") from error
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # each value can be read, but they do not make one person
+            raise UnreadableStateError(HEAD + key, f"{type(error).__name__}: {error}") from error
 
     def _unpack(self, person_id: str, key: bytes, value: bytes) -> Person:
-        head, run = _parts(_HEAD + key, value)
+        head, run = _parts(HEAD + key, value)
         segments = [self._load_segment(key, number) for number in head.segments]
         tail = Segment(run.origins, run.entries)
         person = Person(person_id, Trail([*segments, tail], head.next_number))
@@ -212,7 +208,7 @@ class Persons:
             self._save_segments(person)
             self._save_head(person)
             return
-        self._store.put(_HEAD + person.key, b"".join([deadline, len(fixed).to_bytes(4, "big"), fixed, run]))
+        self._store.put(HEAD + person.key, b"".join([deadline, len(fixed).to_bytes(4, "big"), fixed, run]))
         tail.is_dirty = False
         person.generation = self._generation
 
@@ -220,7 +216,7 @@ class Persons:
         del self._hot[person.id]
         if person.generation is None:
             return
-        self._store.delete(_HEAD + person.key)
+        self._store.delete(HEAD + person.key)
         if person.forgotten:
             self._store.delete(_FORGOTTEN + person.key)
         self._save_bases(person)
@@ -263,7 +259,13 @@ def _parts(key: bytes, value: bytes) -> tuple[Head, Run]:
     return _unpack_head(key, value[12:tail]), _unpack_run(key, value[tail:])
 
 
-def _person_id(key: bytes) -> str:
+def head_key(person: str) -> bytes:
+    """Where the head of a person is kept."""
+    return HEAD + bytes.fromhex(person.replace("-", ""))
+
+
+def person_id(key: bytes) -> str:
+    """Whose head is kept there."""
     digits = key[1:].hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 

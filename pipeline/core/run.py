@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from itertools import islice
 from typing import Protocol
 
 import msgspec
 
+from pipeline.core.deadlines import deadline_order
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.identity import Identity, IdentityConfig
 from pipeline.core.ingest import Ingest, IngestConfig, tick_headers
@@ -84,9 +86,13 @@ class MemoryStore(dict[bytes, bytes]):
     def delete(self, key: bytes) -> None:
         self.pop(key, None)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """In the order of the keys."""
-        return ((key, self[key]) for key in sorted(self) if key.startswith(prefix))
+    def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        return ((key, self[key]) for key in sorted(self) if key.startswith(prefix) and key > after)
+
+    def earliest(self, after: tuple[bytes, bytes] | None, count: int) -> list[tuple[bytes, bytes]]:
+        """By the one index that a stage asks for."""
+        ordered = ((order, key) for key, value in self.items() if (order := deadline_order(key, value)))
+        return nsmallest(count, [entry for entry in ordered if after is None or entry > after])
 
 
 class Logic(Protocol):
@@ -222,6 +228,10 @@ class MemoryPipeline:
         else:
             config = self._ingest_config(topic)
             self._logics[queue] = Ingest(partition, store, config, self._plan, self._tokens)
+
+    def store(self, topic: str, partition: int) -> MemoryStore:
+        """What the stage that reads this partition keeps."""
+        return self._stores[topic, partition]
 
     def counts(self, topic: str) -> Counter[str]:
         """What the partitions of a stage have counted since they were built; `topic` is its input."""

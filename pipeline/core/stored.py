@@ -12,13 +12,14 @@ from typing import TypeVar
 import msgspec
 
 from pipeline.core.messages import Entry, Micros, Origin, Token
+from pipeline.ports import DamagedStateError
 
 Order = tuple[Micros, str, str, str]
 """A place in trail order: time, sequence, source, id."""
 T = TypeVar("T")
 
 
-class UnreadableStateError(ValueError):
+class UnreadableStateError(DamagedStateError):
     """The value under `key` is not what this version keeps there. Nothing can be guessed in its place."""
 
     def __init__(self, key: bytes, reason: str) -> None:

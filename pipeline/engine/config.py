@@ -54,5 +54,7 @@ class EngineConfig:
     """The longest pause before a sink's write is tried again; the first is `back_off`, none is the last."""
     producer_queue_bytes: int = 64 * 1024 * 1024
     """Cap of one unit's unsent records; a full queue is back-pressure."""
+    state_memory: int = 256 * 1024 * 1024
+    """What all state databases of this worker may hold in memory; 0 keeps all state in memory and none on disk."""
     threads: int = 64
     """Units that may process or commit at the same time; idle threads are never started."""

@@ -43,6 +43,16 @@ class PositionLostError(StopWorker):
     """A position does not belong to its input: outside the log, another topic's, or without its state."""
 
 
+class ChangelogDamagedError(StopWorker):
+    """State that was read back from the changelog, and from nowhere else, can't be right."""
+
+    def __init__(self, changelog: str, partition: int, why: Exception) -> None:
+        super().__init__(
+            f"the changelog {changelog}-{partition} holds state that this version cannot use: {why}; run the version "
+            "that wrote it, restore the topic, or start the pipeline under a new name and replay"
+        )
+
+
 class GroupBusyError(EngineError):
     """A consumer group that was to be deleted has members."""
 

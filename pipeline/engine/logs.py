@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple, cast
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
 
 from pipeline.engine.errors import BrokerUnavailableError, TopicMissingError
 
@@ -48,6 +48,16 @@ class Logs:
             return cast("Future[Any]", asked[topic])
 
         return str(self._answer(topic, ask).topic_id)
+
+    def deletion_retention(self, topic: str) -> int:
+        """For how many milliseconds a compacted topic keeps its deletions."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+
+        def ask() -> Future[Any]:
+            asked = self._admin.describe_configs([resource], request_timeout=self._timeout)
+            return cast("Future[Any]", asked[resource])
+
+        return int(self._answer(topic, ask)["delete.retention.ms"].value)
 
     def _offset(self, topic: str, partition: int, spec: OffsetSpec) -> int:
         def ask() -> Future[Any]:

@@ -10,15 +10,21 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaException, Producer
+from mode import get_logger
 
 from pipeline.engine.changelog import Position, Recovery
 from pipeline.engine.clients import confluent_options, logged
 from pipeline.engine.config import EngineConfig
-from pipeline.engine.errors import BrokerUnavailableError, PositionLostError
+from pipeline.engine.errors import BrokerUnavailableError, ChangelogDamagedError, PositionLostError
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Bounds, Logs
-from pipeline.engine.store import MemoryStore
+from pipeline.engine.stage import StageLogic
+from pipeline.engine.store import MemoryStore, StateStore
 from pipeline.engine.unit import StageSpec, Unit, fenced_or
+from pipeline.engine.warm_state import Source, WarmStates
+from pipeline.ports import DamagedStateError
+
+log = get_logger(__name__)
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """What the producer lets through; each topic has its own limit."""
@@ -54,11 +60,20 @@ class Found(NamedTuple):
     keys: int
 
 
-class Opener:
-    """Opens the units of one worker; thread-safe."""
+class _Recovered(NamedTuple):
+    """A partition's state, and what works over it. `stored`: the changelog has the position."""
 
-    def __init__(self, config: EngineConfig, logs: Logs, hooks: Hooks) -> None:
-        self._config, self.logs, self._hooks = config, logs, hooks
+    store: StateStore
+    logic: StageLogic
+    position: Position
+    stored: bool
+
+
+class Opener:
+    """Opens the units of one worker; thread-safe. Without `states` everything is in memory, and read back each time."""
+
+    def __init__(self, config: EngineConfig, logs: Logs, hooks: Hooks, states: WarmStates | None) -> None:
+        self._config, self.logs, self._hooks, self._states = config, logs, hooks, states
         self._options = logged(confluent_options(config.bootstrap, config.options))
 
     def open(
@@ -66,29 +81,74 @@ class Opener:
     ) -> Unit:
         """Blocks until the unit is ready. Raises a typed EngineError, or what the factory raises."""
         topic_id = self.logs.topic_id(spec.topic)
-        self.logs.topic_id(spec.changelog)  # says that a topic is missing; asking for its offsets does not
+        changelog_id = self.logs.topic_id(spec.changelog)  # says that it is missing; its offsets do not
+        retention = self.logs.deletion_retention(spec.changelog)
         producer = self._fence(spec, partition)
         try:
             # the changelog's bounds only now: behind init_transactions no marker is under way any more
-            log, store = self.logs.bounds(spec.changelog, partition), MemoryStore()
-            stored = self._recovery(spec, partition, cancelled).run(log.start, log.end, store)
-            found = Found(topic_id, self.logs.bounds(spec.topic, partition), len(store))
-            position = starting_position(spec, partition, stored, found, committed)
+            bounds = self.logs.bounds(spec.changelog, partition)
+            source = Source(spec.changelog, partition, changelog_id, bounds, retention)
+            found = self._recover(spec, topic_id, source, committed, cancelled)
             return Unit(
                 spec,
                 partition,
                 producer=producer,
-                store=store,
-                logic=spec.factory(partition, store),
-                position=position,
-                stored=stored is not None,
-                changelog_end=log.end,
+                store=found.store,
+                logic=found.logic,
+                position=found.position,
+                stored=found.stored,
+                changelog_end=bounds.end,
                 timeout=self._config.transaction_timeout,
                 hooks=self._hooks,
             )
         except BaseException:
             del producer  # see Unit.close: librdkafka is destroyed with its last reference
             raise
+
+    def _recover(
+        self,
+        spec: StageSpec,
+        topic_id: str,
+        source: Source,
+        committed: Committed | None,
+        cancelled: Callable[[], bool],
+    ) -> _Recovered:
+        """From what is on disk as far as that is right, else from the changelog alone."""
+        try:
+            return self._recover_once(spec, topic_id, source, committed, cancelled)
+        except DamagedStateError as error:
+            log.warning("%s; it is rebuilt from %s-%d", error, source.topic, source.partition)
+        try:
+            return self._recover_once(spec, topic_id, source, committed, cancelled)
+        except DamagedStateError as error:
+            raise ChangelogDamagedError(source.topic, source.partition, error) from error
+
+    def _recover_once(
+        self,
+        spec: StageSpec,
+        topic_id: str,
+        source: Source,
+        committed: Committed | None,
+        cancelled: Callable[[], bool],
+    ) -> _Recovered:
+        """Whatever goes wrong, the store is closed; one that is damaged is gone then."""
+        partition, bounds = source.partition, source.bounds
+        store = self._store(spec, source, cancelled)
+        try:
+            stored = self._recovery(spec, partition, cancelled).run(bounds.start, bounds.end, store)
+            found = Found(topic_id, self.logs.bounds(spec.topic, partition), len(store))
+            position = starting_position(spec, partition, stored, found, committed)
+            return _Recovered(store, spec.factory(partition, store), position, stored is not None)
+        except BaseException as error:
+            if isinstance(error, DamagedStateError):
+                store.distrust()
+            store.close()
+            raise
+
+    def _store(self, spec: StageSpec, source: Source, cancelled: Callable[[], bool]) -> StateStore:
+        if self._states is None:
+            return MemoryStore(spec.index)
+        return self._states.open(state_name(spec, source.partition), source, spec.index, cancelled)
 
     def _fence(self, spec: StageSpec, partition: int) -> Producer:
         config = self._config
@@ -119,6 +179,11 @@ class Opener:
             progress=progress,
             cancelled=cancelled,
         )
+
+
+def state_name(spec: StageSpec, partition: int) -> str:
+    """The folder of a partition's state."""
+    return f"{spec.name}-{spec.topic}-{partition}"
 
 
 def transactional_id(app: str, spec: StageSpec, partition: int) -> str:

@@ -14,10 +14,12 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from faust.types import TP
 
+from pipeline.engine.errors import ChangelogDamagedError
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.opening import Committed, Opener
 from pipeline.engine.transport import Batch
 from pipeline.engine.unit import AbandonedError, Outcome, StageSpec, Unit
+from pipeline.ports import DamagedStateError
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -52,16 +54,6 @@ def _seen(future: asyncio.Future[Any]) -> None:
         future.exception()
 
 
-@contextmanager
-def _given_up_if_this_fails(unit: Unit) -> Iterator[None]:
-    """A unit that failed half-way is of no use, also if a rebalance swallows the error and parks it."""
-    try:
-        yield
-    except BaseException:
-        unit.abandon()
-        raise
-
-
 class StageWork:
     """A partition's unit over its openings. See `partitions.Work`."""
 
@@ -80,6 +72,8 @@ class StageWork:
         self._acknowledge = acknowledge
         self._unit: Unit | None = None
         self._called_off = False
+        self._rebuilds = False
+        """Whether the state was found to be damaged, so that it now comes from the changelog and nothing else."""
 
     async def open(self, committed: Committed | None) -> int:
         await self._thread.idle()
@@ -121,14 +115,32 @@ class StageWork:
 
     def _process(self, batch: Batch) -> tuple[Unit, Outcome]:
         unit = self._opened()
-        with _given_up_if_this_fails(unit):
-            return unit, unit.process(batch.records, batch.start, batch.end)
+        with self._given_up_if_this_fails(unit):
+            outcome = unit.process(batch.records, batch.start, batch.end)
+        self._rebuilds = self._rebuilds and outcome is not Outcome.COMMITTED
+        return unit, outcome
 
     def _quiet(self, now: int, read_to: int) -> Unit:
         unit = self._opened()
-        with _given_up_if_this_fails(unit):
+        with self._given_up_if_this_fails(unit):
             unit.quiet(now, read_to)
         return unit
+
+    @contextmanager
+    def _given_up_if_this_fails(self, unit: Unit) -> Iterator[None]:
+        """A unit that failed half-way is of no use, also if a rebalance swallows the error and parks it."""
+        try:
+            yield
+        except DamagedStateError as error:
+            unit.abandon()
+            unit.distrust()
+            if self._rebuilds:
+                raise ChangelogDamagedError(self._spec.changelog, self.tp.partition, error) from error
+            self._rebuilds = True
+            raise
+        except BaseException:
+            unit.abandon()
+            raise
 
     def _opened(self) -> Unit:
         if self._unit is None:

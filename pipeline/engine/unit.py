@@ -23,8 +23,8 @@ from pipeline.engine.errors import EngineError, FencedError
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Logs
 from pipeline.engine.stage import StageFactory, StageLogic
-from pipeline.engine.store import MemoryStore
-from pipeline.ports import Headers, Record
+from pipeline.engine.store import Reached, StateStore
+from pipeline.ports import Headers, Index, Record
 
 _FENCED = frozenset(
     {
@@ -48,6 +48,8 @@ class StageSpec:
     topic: str
     changelog: str
     factory: StageFactory
+    index: Index | None = None
+    """By what the store is to keep a second order; nothing of it is in the changelog."""
 
 
 class Outcome(Enum):
@@ -124,7 +126,7 @@ class Unit:
         partition: int,
         *,
         producer: Producer,
-        store: MemoryStore,
+        store: StateStore,
         logic: StageLogic,
         position: Position,
         stored: bool,
@@ -137,7 +139,7 @@ class Unit:
         self._producer, self._store, self._logic = producer, store, logic
         self.stored = stored
         """Whether the changelog holds the position; it does not before the first commit of a new pipeline."""
-        self._changelog_end = changelog_end
+        self._changelog_end = self._written_to = changelog_end
         self._timeout, self._hooks = timeout, hooks
         self._outbox = TransactionOutbox(producer, timeout)
         self._abandoned = False
@@ -175,6 +177,8 @@ class Unit:
         if said or self._outbox.begun or self._store.changed or read_to > self.position:
             self._outbox.begin()
             self._commit(max(read_to, self.position))
+        else:
+            self._store.rest()
 
     @property
     def owes(self) -> bool:
@@ -195,14 +199,19 @@ class Unit:
         """From any thread: do not commit what is under way."""
         self._abandoned = True
 
+    def distrust(self) -> None:
+        """The state can't be right: what is kept of it beside the changelog must not be used again."""
+        self._store.distrust()
+
     def close(self) -> None:
-        """Abort what is open, give the producer back. Never raises; the unit is of no use any more."""
+        """Abort what is open, give the producer and the store back. Never raises; the unit is of no use any more."""
         with suppress(KafkaException):  # the next owner's init_transactions aborts it
             self._producer.purge()
             if self._outbox.begun:
                 self._producer.abort_transaction(min(self._timeout, _ABORT_SECONDS))
         # without a reference librdkafka is destroyed; its close() would abort once more, and warn where that fails
         del self._producer, self._outbox, self._logic
+        self._store.close()
 
     @property
     def _place(self) -> tuple[str, str, int]:
@@ -210,7 +219,8 @@ class Unit:
 
     def _commit(self, end: int) -> None:
         put, partition, changelog = self._outbox.put, self.partition, self.spec.changelog
-        for key, value in self._store.take_changes():
+        at = time.time_ns() // 1_000_000
+        for key, value in self._store.changes():
             put(changelog, value, key, partition, _PLAIN)
         position = encode_position(Position(end, self.topic_id))
         put(changelog, position, POSITION_KEY, partition, {"on_delivery": self._delivered})
@@ -223,6 +233,7 @@ class Unit:
             raise fenced_or(error, self.spec.topic, partition) from error
         self._outbox.begun = False
         self.position, self.stored = end, True
+        self._store.committed(Reached(self._written_to, position, at))
         self._hooks.on_commit(*self._place, time.perf_counter() - began)
         self._tell_state()
 
@@ -230,8 +241,10 @@ class Unit:
         self._hooks.on_state(*self._place, len(self._store), self._store.size)
 
     def _delivered(self, error: KafkaError | None, record: Any) -> None:
-        if error is None:
+        # without an offset (it was sent twice) the state counts as older than it is, which costs a look at the changelog
+        if error is None and record.offset() >= 0:
             # the position is the last record, the commit marker follows
+            self._written_to = record.offset() + 1
             self._changelog_end = record.offset() + 2
 
 

@@ -41,6 +41,8 @@ from pipeline.engine.stage_work import StageWork
 from pipeline.engine.telling import told
 from pipeline.engine.transport import Batch, Transport
 from pipeline.engine.unit import StageSpec
+from pipeline.engine.warm_state import WarmStates
+from pipeline.ports import Index
 
 log = get_logger(__name__)
 
@@ -61,6 +63,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         self.ending = asyncio.Event()
         self._logs: Logs | None = None
         self._writers: dict[str, SinkWriter] = {}
+        self._states = WarmStates(config.data / "state", config.state_memory) if config.state_memory else None
         self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="unit")
 
     def fail(self, error: EngineError) -> None:
@@ -93,7 +96,7 @@ class EngineApp(faust.App):  # type: ignore[misc]
         sink = self.sinks.get(tp.topic)
         if sink is not None:
             return SinkWork(sink, tp, self._writer(sink), self._logs, self._pool)
-        opener = Opener(self.engine, self._logs, self.hooks)
+        opener = Opener(self.engine, self._logs, self.hooks, self._states)
         stage, acknowledge = self.stages[tp.topic], self.consumer.acknowledge
         return StageWork(stage, tp, opener, self.hooks, self._pool, acknowledge)
 
@@ -146,13 +149,21 @@ def build_app(config: EngineConfig, hooks: Hooks | None = None) -> EngineApp:
     return app
 
 
-def create_stage(app: EngineApp, name: str, topic: str, changelog: str, factory: StageFactory) -> None:
+def create_stage(
+    app: EngineApp,
+    name: str,
+    topic: str,
+    changelog: str,
+    factory: StageFactory,
+    index: Index | None = None,
+) -> None:
     """Register the stage `name` over one input topic, exactly once.
 
     `changelog` is a compacted topic with as many partitions as `topic`. `factory(partition, store)` is
-    called in the unit's thread after its state is recovered, and again whenever a transaction failed.
+    called in the unit's thread after its state is recovered, and again whenever a transaction failed. Its store
+    keeps the order that `index` gives.
     """
-    app.stages[topic] = StageSpec(name, topic, changelog, factory)
+    app.stages[topic] = StageSpec(name, topic, changelog, factory, index)
     _register(app, name, topic)
 
 

@@ -1,4 +1,4 @@
-"""A frame or a state that cannot be read stops the worker at once, and says where it is and what to do."""
+"""A frame that cannot be read stops the worker at once, and says where it is and what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ CONFIG = IdentityConfig(
     sources=("touchpoints.sales/0",),
     kinds=DEFAULT_IDENTIFIERS,
 )
-CHANGELOG = "identity.identity.touchpoints.changelog"
 
 
 class NoOutbox:
@@ -41,7 +40,7 @@ def identity(store: Store) -> StageLogic:
     def factory(partition: int, store: Store) -> StageLogic:
         return Identity(partition, store, CONFIG)
 
-    return stopping(factory, CHANGELOG)(3, store)
+    return stopping(factory)(3, store)
 
 
 def frame(value: bytes) -> Sequence[MemoryRecord]:
@@ -54,18 +53,6 @@ def test_a_frame_that_cannot_be_read_stops_the_worker_and_is_named() -> None:
     assert stopped.value.exit_code == EXIT_STOPPED
 
 
-def test_a_state_that_cannot_be_read_when_a_partition_opens_is_named_with_the_remedy() -> None:
-    store = MemoryStore({b"out": b"\xc1"})
-    with pytest.raises(StopWorker) as stopped:
-        identity(store)
-    said = str(stopped.value)
-    assert said.startswith(f"the changelog {CHANGELOG}-3 holds state that this version cannot use: ")
-    assert "the key b'out' cannot be read" in said
-    assert said.endswith(
-        "run the version that wrote it, restore the topic, or start the pipeline under a new name and replay"
-    )
-
-
 def test_too_many_dead_letters_stop_the_worker_in_their_own_words() -> None:
     class Full:
         owes = False
@@ -76,7 +63,7 @@ def test_too_many_dead_letters_stop_the_worker_in_their_own_words() -> None:
         def quiet(self, now: int, outbox: object) -> bool:
             raise ValueError("a defect, and so to be tried again")
 
-    logic = stopping(lambda partition, store: Full(), CHANGELOG)(0, MemoryStore())
+    logic = stopping(lambda partition, store: Full())(0, MemoryStore())
     with pytest.raises(StopWorker, match=r"^half of them were refused$"):
         logic.process([], NoOutbox())
     with pytest.raises(ValueError, match="a defect"):

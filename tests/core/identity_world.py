@@ -48,8 +48,11 @@ class DictStore(dict[bytes, bytes]):
     def delete(self, key: bytes) -> None:
         self.pop(key, None)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return iter([(key, value) for key, value in self.items() if key.startswith(prefix)])
+    def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        return iter([(key, value) for key, value in self.items() if key.startswith(prefix) and key > after])
+
+    def earliest(self, after: tuple[bytes, bytes] | None, count: int) -> list[tuple[bytes, bytes]]:
+        raise AssertionError("nothing here is kept in another order")
 
 
 @dataclass

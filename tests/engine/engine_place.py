@@ -25,8 +25,10 @@ from pipeline.engine.stage import StageFactory
 from pipeline.engine.topic_spec import TopicSpec
 from pipeline.engine.topics import delete_topics, ensure_topics
 from pipeline.engine.unit import StageSpec, Unit
+from pipeline.engine.warm_state import WarmStates
 
 HERE = Path(__file__).parent
+STATE_MEMORY = 32 * 1024 * 1024
 Entry = tuple[bytes, bytes]
 """Key and value."""
 
@@ -42,11 +44,12 @@ class Place:
         )
         self.admin = admin_options(bootstrap, {})
         self.options = confluent_options(bootstrap, {})
+        self.deletion_retention = 86_400_000
         self._workers: list[Worker] = []
         ensure_topics(self.admin, self.specs())
 
     def specs(self) -> list[TopicSpec]:
-        compacted = {"cleanup.policy": "compact"}
+        compacted = {"cleanup.policy": "compact", "delete.retention.ms": str(self.deletion_retention)}
         return [
             TopicSpec(self.source, self.partitions),
             TopicSpec(self.output, self.partitions),
@@ -72,9 +75,13 @@ class Place:
         factory: StageFactory | None = None,
         **more: object,
     ) -> Unit:
-        """A unit of this test's stage, opened in this process."""
-        opener = Opener(self.config(**more), Logs(self.options), Hooks())
-        return opener.open(self.spec(factory), partition, committed, lambda: False)
+        """A unit of this test's stage, opened in this process by a worker that finds nothing on its disk."""
+        return self.opener(WarmStates(self.folder / f"state-{uuid.uuid4().hex}", STATE_MEMORY), **more).open(
+            self.spec(factory), partition, committed, lambda: False
+        )
+
+    def opener(self, states: WarmStates | None, hooks: Hooks | None = None, **more: object) -> Opener:
+        return Opener(self.config(**more), Logs(self.options), hooks or Hooks(), states)
 
     def send(self, entries: Iterable[Entry], partition: int | None = None, topic: str | None = None) -> None:
         producer = Producer({**self.options, "linger.ms": 5})
@@ -130,8 +137,12 @@ class Place:
         reader.commit(offsets=[TopicPartition(self.source, partition, offset)], asynchronous=False)
         reader.close()
 
-    def worker(self, script: str = "counting_worker.py", **more: object) -> Worker:
-        worker = Worker(self, script, len(self._workers), more)
+    def worker(
+        self, script: str = "counting_worker.py", again: Worker | None = None, **more: object
+    ) -> Worker:
+        """A worker with a disk of its own, or with that of one that has ended."""
+        index = len(self._workers)
+        worker = Worker(self, script, index, more, again.data if again else self.folder / f"worker-{index}")
         self._workers.append(worker)
         return worker
 
@@ -144,15 +155,15 @@ class Place:
 class Worker:
     """A worker process. `more` are settings of its EngineConfig."""
 
-    def __init__(self, place: Place, script: str, index: int, more: dict[str, object]) -> None:
+    def __init__(self, place: Place, script: str, index: int, more: dict[str, object], data: Path) -> None:
+        self.data = data
         self._log = place.folder / f"worker-{index}.log"
-        self._data = place.folder / f"worker-{index}"
         quick = {"session_timeout": 6.0, "heartbeat": 0.5, "batch_records": 500, "back_off": 0.1}
         environment = {
             **os.environ,
             "APP": place.app,
             "BROKER": place.bootstrap,
-            "DATA": str(self._data),
+            "DATA": str(data),
             "MORE": json.dumps({**quick, **more}),
         }
         with self._log.open("ab") as log:
@@ -185,7 +196,7 @@ class Worker:
 
     def told(self, what: str) -> list[list[float]]:
         """What the engine has told of so far: see `counting_worker.Told`."""
-        file = self._data / "told"
+        file = self.data / "told"
         lines = file.read_text().splitlines() if file.exists() else []
         return [rest for kind, *rest in map(json.loads, lines) if kind == what]
 

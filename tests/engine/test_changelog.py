@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
 from pipeline.engine.changelog import POSITION_KEY, Position, Recovery, RecoveryError, encode_position
 from pipeline.engine.errors import PositionLostError
-from pipeline.engine.store import MemoryStore
+from pipeline.engine.store import MemoryStore, Reached
 
 
 class Message:
@@ -39,11 +39,13 @@ class FakeConsumer:
     """Gives what `chunks` holds, one list a call, then nothing."""
 
     chunks: Iterator[list[Message]]
+    assigned: int
 
     def __init__(self, options: dict[str, Any]) -> None:
         assert options["isolation.level"] == "read_committed"
 
-    def assign(self, partitions: object) -> None: ...
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        FakeConsumer.assigned = partitions[0].offset
 
     def consume(self, count: int, timeout: float) -> list[Message]:
         return next(self.chunks, [])
@@ -56,14 +58,14 @@ def recover(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Reads chunks up to an end; returns the position and the store."""
 
     def run(
-        chunks: list[list[Message]], end: int, cancelled: bool = False
+        chunks: list[list[Message]], end: int, cancelled: bool = False, store: MemoryStore | None = None
     ) -> tuple[Position | None, MemoryStore]:
         FakeConsumer.chunks = iter(chunks)
         monkeypatch.setattr("pipeline.engine.changelog.Consumer", FakeConsumer)
         recovery = Recovery(
             {}, "log", 3, timeout=0.05, progress=lambda offset, end: None, cancelled=lambda: cancelled
         )
-        store = MemoryStore()
+        store = MemoryStore() if store is None else store
         return recovery.run(0, end, store), store
 
     return run
@@ -111,6 +113,26 @@ def test_a_changelog_that_stands_still_is_given_up(recover: Any) -> None:
 def test_recovery_can_be_called_off(recover: Any) -> None:
     with pytest.raises(RecoveryError, match="called off"):
         recover([[position(7, at=1)]], end=2, cancelled=True)
+
+
+def test_a_store_that_has_come_some_way_is_read_on_from_there_and_told_how_far_it_is_then(
+    recover: Any,
+) -> None:
+    store = MemoryStore()
+    store.committed(Reached(4, encode_position(Position(9, "id")), at=0))
+    found, _ = recover([[Message(4, b"a", b"2"), end_of_partition(5)]], end=5, store=store)
+    assert FakeConsumer.assigned == 4
+    assert found == Position(9, "id"), "the tail has no position, so the one that the store knows holds"
+    assert store.reached is not None
+    assert store.reached.offset == 5
+
+
+def test_a_store_that_has_come_to_the_end_reads_nothing(recover: Any) -> None:
+    store = MemoryStore()
+    store.committed(Reached(5, encode_position(Position(9, "id")), at=0))
+    found, _ = recover([[Message(0, b"a", b"1")]], end=5, store=store)
+    assert found == Position(9, "id")
+    assert len(store) == 0
 
 
 def test_a_position_of_another_format_is_refused_with_the_remedy(recover: Any) -> None:

@@ -10,12 +10,14 @@ import pytest
 from faust.types import TP
 from unit_bench import Bench
 
+from pipeline.engine.errors import ChangelogDamagedError
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.logs import Bounds
 from pipeline.engine.stage_work import StageWork
 from pipeline.engine.transport import Batch, Intake
 from pipeline.engine.unit import Unit
 from pipeline.engine.unpacking import ConsumedRecord
+from pipeline.ports import DamagedStateError
 
 PLACE = TP("in", 3)
 
@@ -73,6 +75,31 @@ async def test_a_unit_that_failed_is_not_kept_although_nobody_has_thrown_it_away
     await place.work.open(None)
     assert len(place.benches) == 2
     assert place.benches[0].producer.committed == []
+
+
+async def test_a_damaged_state_is_given_up_and_the_second_time_in_a_row_the_changelog_is_to_blame(
+    place: Place,
+) -> None:
+    distrusted = []
+    for _ in range(2):
+        await place.work.open(None)
+        place.benches[-1].logic.fails = DamagedStateError("the state has lost k")
+        place.benches[-1].unit.distrust = lambda: distrusted.append(True)  # type: ignore[method-assign]
+        with pytest.raises((DamagedStateError, ChangelogDamagedError)) as raised:
+            await place.give(10, 12)
+    assert distrusted == [True, True]
+    assert isinstance(raised.value, ChangelogDamagedError)
+    assert "-3 holds state that this version cannot use: the state has lost k; " in str(raised.value)
+
+
+async def test_a_batch_that_was_committed_shows_that_the_changelog_is_right(place: Place) -> None:
+    for _ in range(3):
+        await place.work.open(None)
+        await place.give(10, 12)
+        place.benches[-1].logic.fails = DamagedStateError("the state has lost k")
+        with pytest.raises(DamagedStateError):
+            await place.give(12, 14)
+        await place.work.discard()
 
 
 async def test_what_was_committed_shows_as_read(place: Place) -> None:

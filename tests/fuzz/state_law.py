@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from uuid import UUID
 
 from fuzzed_map import COMPANY, KEY, ROOT
 from records import TIMESTAMP
 
 from pipeline.core.identity import Identity
 from pipeline.core.journey_stage import JourneyStage
+from pipeline.core.persons import HEAD, head_key, person_id
 from pipeline.core.run import IDENTITY, JOURNEYS, MemoryPipeline, MemoryStore, RunConfig
 from pipeline.core.stored import UnreadableStateError
 from pipeline.core.tokens import kind_of
@@ -91,6 +93,6 @@ def _read_all(stage: str, key: bytes, value: bytes) -> None:
             if at.startswith(b"r") and kind_of(at[1:].decode("utf-8", "replace")):
                 logic._reference(at[1:].decode("utf-8", "replace"))
     elif isinstance(logic, JourneyStage):
-        for person, _ in list(logic._memory.persons.deadlines()):
-            if len(person) == 36:
-                logic._memory.persons.get(person)
+        for at in list(store):
+            if at.startswith(HEAD) and len(at) == len(head_key(str(UUID(int=0)))):
+                logic._memory.persons.get(person_id(at))

@@ -420,7 +420,7 @@ def test_deadlines_that_were_replaced_take_no_room_for_ever() -> None:
     for later in range(5000):
         memory.schedule("ann", us("2027-01-01 00:00") + later)
         memory.schedule("bob", us("2026-01-01 00:00"))
-    assert len(memory._heap) <= 1100
+    assert len(memory._deadlines._heap) <= 1100
     memory.watermark.advance("identity/0", us("2028-01-01 00:00"))
     assert memory.take_due(10) == ["bob", "ann"]
     assert not memory.has_due
