@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 INSTALLED := .venv/.installed
 COMPILED := .venv/.compiled
 
-.PHONY: setup demo test test-fast fuzz lint format bench dashboards schemas lock tools clean
+.PHONY: setup demo test test-fast faults fuzz lint format bench dashboards schemas lock tools clean
 
 setup: $(INSTALLED) $(COMPILED)  ## a virtual environment with the command line at .venv/bin/throughline
 
@@ -31,6 +31,10 @@ test: setup tools lint  ## everything but the long runs, on the compiled core; i
 
 test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: nothing is compiled
 	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -m "not services and not data and not slow"
+
+T ?=
+faults: setup  ## every fault scenario, long and short, and what was injected and compared; T=name: those of that name
+	$(BIN)/python -m pytest -q -m "faults or faults_short" -k "$(T)" tests/faults
 
 SECONDS ?= 60
 fuzz: $(INSTALLED)  ## every decoder under coverage-guided fuzzing, SECONDS each; T=map for one (docs/fuzzing.md)

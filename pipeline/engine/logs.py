@@ -68,7 +68,14 @@ class Logs:
             ).values()
             return cast("Future[Any]", future)
 
-        return int(self._answer(topic, ask).offset)
+        offset = int(self._answer(topic, ask).offset)
+        if offset < 0:
+            # librdkafka says -1001, and no error, when the broker dies while it answers; taken for an end it would make
+            # a changelog look empty
+            raise BrokerUnavailableError(
+                f"Kafka did not say where the log of {topic}-{partition} begins and ends; check that it is running"
+            )
+        return offset
 
     def _answer(self, topic: str, ask: Callable[[], Future[Any]]) -> Any:
         self._admin.poll(0)  # what it has logged meanwhile

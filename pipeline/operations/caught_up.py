@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.errors import ThroughlineError
@@ -118,7 +118,11 @@ class Watcher:
         found = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT
         )
-        return {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
+        ends = {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
+        if any(end < 0 for end in ends.values()):
+            # the broker ended while it answered: this is no end, and not at rest
+            raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
+        return ends
 
     def _unread(self, lag: Lag) -> bool:
         """Whether a record, and not only transaction markers, lies between the position and the end."""

@@ -25,6 +25,9 @@ from pipeline.warehouse.rows import Block
 _HOUR = 3600
 _DAY = 24 * _HOUR
 _SECOND = 1_000_000
+_LAST = (
+    2**32 - 1
+)  # seconds since 1970, of a DateTime: a statement that names another is refused again and again
 _TOGETHER = 1000  # buckets a statement: far below ClickHouse's max_query_size of 256 KiB
 _REST = 4.0  # times as long as the work took, so that a dense hour costs freshness and not the server,
 _LONGEST_REST = 2.0  # seconds: whoever waits for the end of a replay waits for this too
@@ -205,7 +208,7 @@ class BucketSink:
         starts: dict[str, set[int]] = {}
         for record in records:
             name, _, start = (record.key or b"").decode(errors="replace").partition(":")
-            if name not in AGGREGATES or not start.removeprefix("-").isdecimal():
+            if name not in AGGREGATES or not start.isdecimal() or int(start) > _LAST:
                 self._refused(
                     record, "the key names no bucket; it has to be an aggregate's name, a colon and its start"
                 )

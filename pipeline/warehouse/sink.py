@@ -93,22 +93,24 @@ class WarehouseSink:
             for block in blocks:
                 self._insert(block)
         except (BadDataError, msgspec.DecodeError):
-            blocks = self._blocks[topic](records, refuse)
-            for block in blocks:
-                self._store(block, refuse)
+            made = self._blocks[topic](records, refuse)
+            return [stored for block in made for stored in self._store(block, refuse)]
         return blocks
 
-    def _store(self, block: Block, refuse: Refuse) -> None:
-        """Insert a block; if some row of it is bad, halve it until the bad rows are alone."""
+    def _store(self, block: Block, refuse: Refuse) -> list[Block]:
+        """Insert a block; if some row of it is bad, halve it until the bad rows are alone. Returns what was stored:
+        a row that was refused touches no bucket.
+        """
         try:
             self._insert(block)
         except BadDataError as error:
             if len(block) == 1:
                 refuse(block.records[0], f"ClickHouse does not take it into {block.table}: {error}")
-                return
+                return []
             middle = len(block) // 2
-            self._store(block.part(0, middle), refuse)
-            self._store(block.part(middle, len(block)), refuse)
+            halves = (block.part(0, middle), block.part(middle, len(block)))
+            return [stored for half in halves for stored in self._store(half, refuse)]
+        return [block]
 
     def _insert(self, block: Block) -> None:
         if not len(block):

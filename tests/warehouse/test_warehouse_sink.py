@@ -225,6 +225,10 @@ def test_bad_rows_are_found_and_refused_and_all_others_are_stored(stage: Stage) 
         (131, True),
     ]
     assert stage.warehouse.query("SELECT count() FROM touchpoints FINAL") == [(37,)]
+    # no aggregate can hold the hour of a refused row: its bucket would be tried again and again
+    assert stage.touched == [b"touchpoints:1525255200"]
+    stage.aggregate()
+    assert stage.warehouse.query("SELECT touchpoints FROM touchpoints_hourly FINAL") == [(37,)]
 
 
 def test_a_finding_that_two_tables_refuse_is_refused_once(stage: Stage) -> None:
@@ -383,10 +387,11 @@ def test_a_recomputation_that_was_overtaken_does_not_bring_the_past_back(stage: 
 
 def test_a_key_that_names_no_bucket_is_refused_and_the_others_are_recomputed(stage: Stage) -> None:
     stage.write(published([touchpoint("1", "2018-05-02 10:00")], TOPOLOGY.enriched))
-    stage.touched += [b"touchpoints:soon", b"weather:0", b""]
+    no_buckets = [b"touchpoints:soon", b"weather:0", b"", b"touchpoints:-3600", b"touchpoints:4294969200"]
+    stage.touched += no_buckets
     stage.aggregate()
 
-    assert [record.key for record, _ in stage.refused] == [b"touchpoints:soon", b"weather:0", b""]
+    assert [record.key for record, _ in stage.refused] == no_buckets
     assert stage.warehouse.query("SELECT touchpoints FROM touchpoints_hourly FINAL") == [(1,)]
 
 
