@@ -34,7 +34,7 @@ test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: not
 
 T ?=
 faults: setup  ## every fault scenario, long and short, and what was injected and compared; T=name: those of that name
-	$(BIN)/python -m pytest -q -m "faults or faults_short" -k "$(T)" tests/faults
+	$(BIN)/python -m pytest -q -m "faults or faults_short" -k "$(T)"
 
 SECONDS ?= 60
 fuzz: $(INSTALLED)  ## every decoder under coverage-guided fuzzing, SECONDS each; T=map for one (docs/fuzzing.md)

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from agents import garbage, identity, ingest, journey, warehouse
+from agents import garbage, identity, ingest, journey, linker, warehouse
 from agents.deps import Deps
 from pipeline.core.plan import Plan, compile_plan
 from pipeline.engine.config import EngineConfig
@@ -34,7 +34,7 @@ def create_app(settings: Settings, plan: Plan, metrics: Metrics, data: Path) -> 
     """A fresh Faust app with every agent registered; nothing is connected yet."""
     app = build_app(engine_config(settings, data), metrics)
     deps = Deps(settings, plan, metrics)
-    for agent in (ingest, identity, journey, warehouse):
+    for agent in (ingest, identity, linker, journey, warehouse):
         agent.register(app, deps)
     return app
 

@@ -24,6 +24,7 @@ def register(app: Any, deps: Deps) -> None:
         ),
         kinds=deps.plan.kinds,
         levels=settings.forward_levels,
+        links_topic=topology.links if deps.plan.links else None,
     )
 
     def factory(partition: int, store: Store) -> StageLogic:

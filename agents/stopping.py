@@ -1,8 +1,9 @@
 """Errors of the core that no repetition mends, as what stops a worker at once, with the remedy.
 
 In: a stage's factory. Out: a factory of the same logics, which raise `StopWorker` where the core raises one of these: a
-frame that cannot be read, or too many dead letters. Neither is skipped: a frame has no writer but us, and going on would
-empty a bad deployment into the dead-letter topic. (State that cannot be read is the engine's to rebuild.)
+frame that cannot be read, persons that were linked by other rules, or too many dead letters. None is skipped: a frame has
+no writer but us, persons by two sets of rules are nobody's, and going on would empty a bad deployment into the
+dead-letter topic. (State that cannot be read is the engine's to rebuild.)
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 
 from pipeline.core.dead_letters import TooManyDeadLettersError
 from pipeline.core.frames import FrameError
+from pipeline.core.linker import LinkRulesChangedError
 from pipeline.engine.errors import StopWorker
 from pipeline.engine.stage import StageFactory, StageLogic
 from pipeline.ports import Outbox, Record, Store
@@ -48,5 +50,5 @@ class _Stopping:
 def _stopping() -> Iterator[None]:
     try:
         yield
-    except (FrameError, TooManyDeadLettersError) as error:
+    except (FrameError, LinkRulesChangedError, TooManyDeadLettersError) as error:
         raise StopWorker(str(error)) from error

@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         default=2,
         ge=1,
         le=8,
-        description="How often a touchpoint is forwarded at most: parcel → ticket → order is twice.",
+        description="How often a touchpoint is forwarded from one reference to another: parcel → ticket → order is twice.",
     )
     trail_entries: int = Field(
         default=4096,

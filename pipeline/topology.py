@@ -62,6 +62,11 @@ class Topology:
         return self._name("identity.touchpoints")
 
     @property
+    def links(self) -> str:
+        """One partition: the linker is the one writer of persons."""
+        return self._name("identity.links")
+
+    @property
     def journeys(self) -> str:
         return self._name("journeys.touchpoints")
 
@@ -106,6 +111,7 @@ class Topology:
             *(spec(name, self.source_partitions, source) for name in self.sources),
             spec(self.dead_letter, 1, letter),
             spec(self.identity, many, week),
+            spec(self.links, 1, week),
             spec(self.journeys, many, week),
             spec(self.enriched, many, week),
             spec(self.findings, many, week),
@@ -116,5 +122,6 @@ class Topology:
                 for name in self.sources
             ),
             spec(self.changelog("identity", self.identity), many, changelog),
+            spec(self.changelog("linker", self.links), 1, changelog),
             spec(self.changelog("journey", self.journeys), many, changelog),
         ]

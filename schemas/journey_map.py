@@ -97,17 +97,31 @@ Triggers = Annotated[list[Trigger], BeforeValidator(_as_triggers)]
 """One trigger or a list of them; a plain string is a type without conditions."""
 
 
+BLOCKED = ("null", "none", "undefined", "unknown", "anonymous", "n/a", "test", "test@test.com")
+"""Values that say that somebody has no identifier; whoever writes them is nobody in particular."""
+
+
 class IdentifierKind(Contract):
     """How one kind of identifier is treated.
 
     A `reference` (order, parcel, ticket) is owned by one person and never joins two; a `personal` kind names
     the person. An event is attributed by its strongest identifier: personal before reference, then by
     `strength`.
+
+    Two personal identifiers on one event make one person, unless that would break a rule: two values of a `unique` kind
+    are two persons, a person has at most `most_per_person` values of a kind, and what was linked to more than
+    `most_links` others is shared by strangers and joins nobody. A `blocked` value is no identifier at all.
     """
 
     kind: Literal["personal", "reference"]
     strength: int = Field(ge=1, le=1000)
     case_sensitive: bool = True
+    unique: bool = False
+    most_per_person: int = Field(default=50, ge=1, le=1000)
+    most_links: int = Field(default=50, ge=1, le=1000)
+    blocked: list[Annotated[str, StringConstraints(min_length=1)]] = Field(
+        default_factory=lambda: list(BLOCKED)
+    )
 
 
 class TouchpointType(Contract):
@@ -194,7 +208,7 @@ class JourneyType(Contract):
 
 
 DEFAULT_IDENTIFIERS: dict[str, IdentifierKind] = {
-    "customer_id": IdentifierKind(kind="personal", strength=900),
+    "customer_id": IdentifierKind(kind="personal", strength=900, unique=True),
     "email": IdentifierKind(kind="personal", strength=700, case_sensitive=False),
     "phone": IdentifierKind(kind="personal", strength=600),
     "device": IdentifierKind(kind="personal", strength=300),

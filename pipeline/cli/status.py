@@ -51,6 +51,7 @@ def _stages(topology: Topology) -> list[tuple[str, list[str]]]:
     return [
         ("ingest", list(topology.sources)),
         ("identity", [topology.identity]),
+        ("linker", [topology.links]),
         ("journey", [topology.journeys]),
         ("warehouse", published),
         ("buckets", [topology.buckets]),

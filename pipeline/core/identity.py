@@ -21,17 +21,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final
 
 import msgspec
 
 from pipeline.core.frames import Frames, FrameWriter
 from pipeline.core.identity_marks import IdentityMarks
+from pipeline.core.kinds import IdentifierKind, ranks
+from pipeline.core.linking import said
 from pipeline.core.messages import (
+    Assign,
     Claim,
     Depart,
+    Heard,
     IdentityMark,
     Micros,
+    Pair,
     PassingArrive,
     PassingCarry,
     PassingMessage,
@@ -53,21 +58,13 @@ DEPARTURES: Final = 256
 _REFERENCE: Final = b"r"
 
 
-class IdentifierKind(Protocol):
-    """What an identifier kind has to say here; `schemas.journey_map.IdentifierKind` does."""
-
-    @property
-    def kind(self) -> Literal["personal", "reference"]: ...
-    @property
-    def strength(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class IdentityConfig:
     """`sources` are the channels of all ingest partitions, each `topic/partition`.
 
-    `levels` is how often something may be forwarded (parcel → ticket → order is 2); of `hot_references` the
-    state is kept unpacked, about 1 KB each.
+    `levels` is how often something may be forwarded from one reference to another (parcel → ticket → order is 2); of
+    `hot_references` the state is kept unpacked, about 1 KB each. `links_topic` is the linker's, None where nothing can
+    link two personal identifiers.
     """
 
     identity_topic: str
@@ -77,20 +74,15 @@ class IdentityConfig:
     kinds: Mapping[str, IdentifierKind]
     levels: int = 2
     hot_references: int = 50_000
-
-
-def ranks(kinds: Mapping[str, IdentifierKind]) -> dict[str, int]:
-    """Kinds from weakest to strongest, numbered: references, then personal; by strength, then by name."""
-    weakest_first = sorted(
-        kinds, key=lambda name: (kinds[name].kind == "personal", kinds[name].strength, name)
-    )
-    return {name: rank for rank, name in enumerate(weakest_first)}
+    links_topic: str | None = None
 
 
 _FRAMES: Frames[PassingMessage] = Frames(PassingMessage)
 
 
+_PAIR: Final = b"k"
 _pack: Final = msgspec.msgpack.Encoder().encode
+_unpack_pair: Final = reader(Pair)
 _unpack: Final = reader(Reference)
 
 
@@ -103,16 +95,22 @@ class Identity:
 
     _identity: FrameWriter
     _journeys: FrameWriter
+    _links: FrameWriter | None
 
     def __init__(self, partition: int, store: Store, config: IdentityConfig) -> None:
         self.counts: Counter[str] = Counter()
         self._config = config
         self._store = store
         self._ranks = ranks(config.kinds)
-        self._personal = frozenset(name for name, kind in config.kinds.items() if kind.kind == "personal")
+        personal = frozenset(name for name, kind in config.kinds.items() if kind.kind == "personal")
+        # an identifier of these kinds names its person, whoever is asked
+        self._settled = personal if config.links_topic is None else frozenset()
         self._references: Recent[Token, Reference] = Recent(config.hot_references)
         self._changed: dict[Token, Reference] = {}
-        self._marks = IdentityMarks(partition, config.partitions, config.sources, config.levels, store)
+        self._pairs: Recent[tuple[Token, Token], Pair] = Recent(config.hot_references)
+        # to the personal identifier, and from there to the one that names the person
+        levels = config.levels + (0 if config.links_topic is None else 2)
+        self._marks = IdentityMarks(partition, config.partitions, config.sources, levels, store)
 
     @property
     def watermark(self) -> Micros | None:
@@ -123,11 +121,14 @@ class Identity:
         config = self._config
         self._identity = FrameWriter(outbox, config.identity_topic, config.partitions)
         self._journeys = FrameWriter(outbox, config.journeys_topic, config.partitions)
+        self._links = FrameWriter(outbox, config.links_topic, 1) if config.links_topic else None
         others: list[PassingMessage] = []
         for record in records:
             for message in _FRAMES.decode(record):
                 if type(message) is Claim:
                     self._claim(message)
+                elif isinstance(message, Heard | Assign):
+                    self._link(message)
                 else:
                     others.append(message)
         route = self._route
@@ -139,6 +140,8 @@ class Identity:
         self._marks.send(self._identity, self._journeys)
         self._identity.flush()
         self._journeys.flush()
+        if self._links is not None:
+            self._links.flush()
         self._save()
 
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
@@ -160,7 +163,7 @@ class Identity:
 
     def _route(self, message: PassingRoute) -> None:
         to, path = message.to, message.path
-        if kind_of(to) in self._personal:
+        if kind_of(to) in self._settled:
             self._tell(PassingArrive(person_of(to), [*path, (to, 0)], message.touchpoint))
             return
         reference = self._pass(to)
@@ -174,7 +177,7 @@ class Identity:
 
     def _carry(self, message: PassingCarry) -> None:
         to, parcel = message.to, message.parcel
-        reference = None if kind_of(to) in self._personal else self._pass(to)
+        reference = None if kind_of(to) in self._settled else self._pass(to)
         step = (to, reference.version if reference else 0)
         origins = [msgspec.structs.replace(origin, steps=[*origin.steps, step]) for origin in parcel.origins]
         parcel = msgspec.structs.replace(parcel, origins=origins)
@@ -196,7 +199,7 @@ class Identity:
 
     def _depart(self, message: Depart) -> None:
         self.counts["departures"] += 1
-        if kind_of(message.to) in self._personal:
+        if kind_of(message.to) in self._settled:
             self._release(message)
             return
         reference = self._reference(message.to)
@@ -235,23 +238,52 @@ class Identity:
         reference.claims = claims
         self._changed[to] = reference
         if before != claims[0][3]:
-            self._change_owner(to, before, reference)
+            reference.version += 1
+            self._call_back(to, before, claims[0][3], reference)
         self.counts["refused_links"] += before is not None and before != owner
 
-    def _change_owner(self, to: Token, before: Token | None, reference: Reference) -> None:
+    def _call_back(self, to: Token, before: Token | None, via: Token, reference: Reference) -> None:
         """What was sent on under the old owner has to follow the new one."""
-        reference.version += 1
         if not reference.passed:
             return
-        via = reference.claims[0][3]
         if before is None:
             self._tell(Release(person_of(to), to, reference.version, via))
         else:
             self._forward(Depart(before, to, reference.version, via))
 
+    def _link(self, message: Heard | Assign) -> None:
+        if isinstance(message, Assign):
+            self._assign(message)
+        elif self._links is not None:
+            key = (message.to, message.peer)
+            known = self._pair(key)
+            pair = said(known, message.pair)
+            if pair == known:
+                return
+            self.counts["links"] += 1
+            self._pairs.put(key, pair)
+            self._store.put(_pair_key(key), _pack(pair))
+            self._links.add(0, Heard(message.to, message.peer, pair))
+
+    def _pair(self, key: tuple[Token, Token]) -> Pair | None:
+        known = self._pairs.get(key)
+        if known is None and (stored := self._store.get(_pair_key(key))):
+            known = _unpack_pair(_pair_key(key), stored)
+        return known
+
+    def _assign(self, message: Assign) -> None:
+        """The linker has said whose a personal identifier is; it is its own or another's that is its own."""
+        self.counts["assigned"] += 1
+        to, reference = message.to, self._reference(message.to)
+        before = reference.owner
+        reference.claims = [] if message.owner == to else [(0, "", "", message.owner)]
+        reference.version = message.version
+        self._changed[to] = reference
+        self._call_back(to, before, message.owner, reference)
+
     def _forward(self, message: PassingRoute | PassingCarry | Depart) -> None:
         """To the partition that knows whose `message.to` is. Of a personal identifier every partition does."""
-        if kind_of(message.to) not in self._personal:
+        if kind_of(message.to) not in self._settled:
             self._identity.add(partition_of_token(message.to, self._config.partitions), message)
         elif type(message) is PassingRoute:
             self._route(message)
@@ -283,6 +315,10 @@ class Identity:
         for token, reference in self._changed.items():
             self._store.put(_REFERENCE + token.encode(), _pack(reference))
         self._changed = {}
+
+
+def _pair_key(pair: tuple[Token, Token]) -> bytes:
+    return _PAIR + "\0".join(pair).encode()
 
 
 def _with_claim(

@@ -10,7 +10,7 @@ What always holds:
 - A mark follows, in every partition, all that it speaks of. It never goes back, and no touchpoint whose
   time is
   ahead of its record's own moves it.
-- A claim that was sent is sent again only if it has become lesser; sending it again would change nothing.
+- A claim or a link that was sent is sent again only if it has become lesser; sending it again would change nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import msgspec
 from pipeline.core.dead_letters import DeadLetterLimit, RefusedError, dead_letter, encode_headers
 from pipeline.core.frames import FrameWriter
 from pipeline.core.instants import MINUTE, checked, parse_instant
-from pipeline.core.messages import Claim, IdentityMark, Micros, Route, Token
+from pipeline.core.messages import Claim, Heard, IdentityMark, Micros, Pair, Route, Token
 from pipeline.core.recent import Recent
 from pipeline.core.stored import IngestState, reader
 from pipeline.core.tokens import Tokens, partition_of_token
@@ -66,7 +66,7 @@ _unpack_state: Final = reader(IngestState)
 class Ingest:
     """The logic of one partition of a source topic.
 
-    `counts` counts, since this object was built: `touchpoints`, `claims`, `ticks`, `dead_letters`, and for
+    `counts` counts, since this object was built: `touchpoints`, `claims`, `links`, `ticks`, `dead_letters`, and for
     each error code `dead_letters.<code>`.
     """
 
@@ -135,6 +135,8 @@ class Ingest:
         writer.append(partition_of_token(found.to, self._config.partitions), route)
         for reference in found.references:
             self._claim(reference, found, writer)
+        for weaker in found.personal:
+            self._link(weaker, found, writer)
         time = found.touchpoint.entry.time
         if self._state.newest < time <= timestamp * 1000 + MINUTE:
             self._state.newest = time
@@ -148,6 +150,22 @@ class Ingest:
         self._claimed.put((reference, owner), claim)
         self.counts["claims"] += 1
         writer.add(partition_of_token(reference, self._config.partitions), Claim(reference, owner, *claim))
+
+    def _link(self, weaker: Token, found: Read, writer: FrameWriter) -> None:
+        entry = found.touchpoint.entry
+        ends = (weaker, found.to) if weaker < found.to else (found.to, weaker)
+        link = (entry.time, entry.source, entry.id)
+        if found.are_one is not None:
+            self.counts["links"] += 1
+            pair = Pair(link if found.are_one else None, (link, found.are_one))
+            writer.add(partition_of_token(ends[0], self._config.partitions), Heard(*ends, pair))
+            return
+        sent = self._claimed.get(ends)
+        if sent is not None and sent <= link:
+            return
+        self._claimed.put(ends, link)
+        self.counts["links"] += 1
+        writer.add(partition_of_token(ends[0], self._config.partitions), Heard(*ends, Pair(link)))
 
     def _refuse(self, record: Record, refused: RefusedError, outbox: Outbox) -> None:
         headers = encode_headers(record.headers, dead_letter(record, refused, STAGE))

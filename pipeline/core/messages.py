@@ -113,6 +113,35 @@ class Depart(msgspec.Struct, array_like=True, tag="d", frozen=True, gc=False):
     via: Token
 
 
+Said = tuple[Micros, str, str]
+"""The place of a touchpoint among those that say something of a pair of identifiers: time, source, id."""
+
+
+class Pair(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What was said of two personal identifiers: the first link, and the last word of somebody who named the pair
+    (its place, and whether they are one person).
+    """
+
+    link: Said | None = None
+    word: tuple[Said, bool] | None = None
+
+
+class Heard(msgspec.Struct, array_like=True, tag="l", frozen=True, gc=False):
+    """identity, then links: what a touchpoint says of the personal identifiers `to` and `peer`, the greater token."""
+
+    to: Token
+    peer: Token
+    pair: Pair
+
+
+class Assign(msgspec.Struct, array_like=True, tag="a", frozen=True, gc=False):
+    """identity: the personal identifier `to` belongs to the person that `owner` names, since `version`."""
+
+    to: Token
+    owner: Token
+    version: int
+
+
 class IdentityMark(msgspec.Struct, array_like=True, tag="m", frozen=True, gc=False):
     """identity: `channel` has sent everything before `levels[n]` that was forwarded at most n times."""
 
@@ -120,7 +149,7 @@ class IdentityMark(msgspec.Struct, array_like=True, tag="m", frozen=True, gc=Fal
     levels: list[Micros]
 
 
-IdentityMessage = Route | Claim | Carry | Depart | IdentityMark
+IdentityMessage = Route | Claim | Heard | Assign | Carry | Depart | IdentityMark
 
 
 class Arrive(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
@@ -188,4 +217,4 @@ class PassingReceive(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=F
     parcel: PassingParcel
 
 
-PassingMessage = PassingRoute | Claim | PassingCarry | Depart | IdentityMark
+PassingMessage = PassingRoute | Claim | Heard | Assign | PassingCarry | Depart | IdentityMark

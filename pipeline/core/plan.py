@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from pipeline.core.instants import parse_instant
+from pipeline.core.kinds import can_link
 from pipeline.core.messages import Entry, Micros
 from schemas.base import Scalar
 from schemas.finding import Severity
@@ -111,6 +112,8 @@ class Plan:
     digest: bytes
     journeys: tuple[JourneyRules, ...]
     kinds: Mapping[str, IdentifierKind]
+    links: bool
+    """Whether two personal identifiers can be one person."""
     owners: Mapping[str, str]
     _projections: Mapping[str, Projection]
     _keys: Projection = field(default=())
@@ -137,6 +140,7 @@ def compile_plan(journey_map: JourneyMap) -> Plan:
         digest=blake2b(repr(journeys).encode(), digest_size=8).digest(),
         journeys=journeys,
         kinds=dict(journey_map.identifiers),
+        links=can_link(journey_map.identifiers),
         owners={name: declared.owner for name, declared in journey_map.touchpoints.items()},
         _projections={
             name: tuple(dict.fromkeys([*keys, *_needed(journey_map, name, due_fields)]))

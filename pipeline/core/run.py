@@ -21,6 +21,8 @@ from pipeline.core.identity import Identity, IdentityConfig
 from pipeline.core.ingest import Ingest, IngestConfig, tick_headers
 from pipeline.core.instants import SECOND, moment
 from pipeline.core.journey_stage import JourneyStage
+from pipeline.core.linker import Linker, LinkerConfig
+from pipeline.core.linking import rules_of
 from pipeline.core.messages import Micros
 from pipeline.core.plan import Plan
 from pipeline.core.summary import FindingCount, Summary, promise_counts, stall_counts
@@ -28,7 +30,7 @@ from pipeline.core.tokens import Tokens
 from pipeline.ports import Headers, Outbox, Record
 from schemas.base import DOMAINS
 
-IDENTITY, JOURNEYS = "identity.touchpoints", "journeys.touchpoints"
+IDENTITY, LINKS, JOURNEYS = "identity.touchpoints", "identity.links", "journeys.touchpoints"
 ENRICHED, FINDINGS, STATE = "journeys.enriched", "journeys.findings", "journeys.state"
 DEAD_LETTER = "touchpoints.dead-letter"
 _SOURCE = "touchpoints."
@@ -179,6 +181,8 @@ class MemoryPipeline:
         self._stores: defaultdict[Queue, MemoryStore] = defaultdict(MemoryStore)
         self._sources: list[Queue] = [(_SOURCE + domain, 0) for domain in DOMAINS]
         behind = [(topic, number) for topic in (IDENTITY, JOURNEYS) for number in range(config.partitions)]
+        if plan.links:
+            behind.append((LINKS, 0))
         self._waiting: dict[Queue, list[Record]] = {queue: [] for queue in (*self._sources, *behind)}
         self._logics: dict[Queue, Logic] = {}
         for queue in self._waiting:
@@ -223,11 +227,15 @@ class MemoryPipeline:
         store = self._stores[queue]
         if topic == IDENTITY:
             self._logics[queue] = Identity(partition, store, self._identity_config())
+        elif topic == LINKS:
+            config = LinkerConfig(IDENTITY, self._config.partitions, rules_of(self._plan.kinds))
+            self._logics[queue] = Linker(store, config)
         elif topic == JOURNEYS:
             self._logics[queue] = JourneyStage(partition, store, self._journey_config(), self._plan)
         else:
-            config = self._ingest_config(topic)
-            self._logics[queue] = Ingest(partition, store, config, self._plan, self._tokens)
+            self._logics[queue] = Ingest(
+                partition, store, self._ingest_config(topic), self._plan, self._tokens
+            )
 
     def store(self, topic: str, partition: int) -> MemoryStore:
         """What the stage that reads this partition keeps."""
@@ -299,6 +307,7 @@ class MemoryPipeline:
             sources=tuple(f"{topic}/{partition}" for topic, partition in self._sources),
             kinds=self._plan.kinds,
             levels=config.forward_levels,
+            links_topic=LINKS if self._plan.links else None,
         )
 
     def _journey_config(self) -> JourneyConfig:

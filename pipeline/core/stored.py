@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pipeline.core.messages import Entry, Micros, Origin, Token
+from pipeline.core.messages import Entry, Micros, Origin, Pair, Token
 from pipeline.ports import DamagedStateError
 
 Order = tuple[Micros, str, str, str]
@@ -69,6 +69,27 @@ class Reference(msgspec.Struct, array_like=True):
     @property
     def owner(self) -> Token | None:
         return self.claims[0][3] if self.claims else None
+
+
+class LinkerState(msgspec.Struct, array_like=True):
+    """`version`: of the assignments that were told last; `rules`: the digest of those that the persons follow."""
+
+    version: int = 0
+    rules: bytes = b""
+
+
+class Node(msgspec.Struct, array_like=True):
+    """What the linker knows of an identifier: `pairs` by the other identifier, `refused` the rule that forbade a link
+    (kept with the lesser of the two), the `root` that names its person, and if that is this one, all `members`.
+
+    One that is `shared` has no pairs any more: it joins nobody, whatever is said.
+    """
+
+    root: Token
+    pairs: dict[Token, Pair] = {}
+    refused: dict[Token, str] = {}
+    members: list[Token] = []
+    shared: bool = False
 
 
 class Run(msgspec.Struct, array_like=True, gc=False):

@@ -8,7 +8,7 @@ person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Final, Protocol
@@ -24,14 +24,16 @@ class Kind(Protocol):
 
     @property
     def case_sensitive(self) -> bool: ...
+    @property
+    def blocked(self) -> Sequence[str]: ...
 
 
 class Tokens:
     """The identifier kinds of a journey map under one secret key. Pure; it remembers `remember` identifiers.
 
     `identify(kind, value)` is the identifier's token and the value as it counts: without surrounding
-    blanks, in lower case unless the kind is case-sensitive. A kind that the map does not name is
-    case-sensitive.
+    blanks, in lower case unless the kind is case-sensitive, and empty if it is blocked. A kind that the map does
+    not name is case-sensitive.
     """
 
     identify: Callable[[str, str], tuple[Token, str]]
@@ -40,19 +42,23 @@ class Tokens:
         # the secret may have any length; BLAKE2b takes at most 64 bytes
         secret = blake2b(key.encode(), digest_size=32).digest()
         lower = frozenset(name for name, kind in kinds.items() if not kind.case_sensitive)
+        blocked = {name: frozenset(value.lower() for value in kind.blocked) for name, kind in kinds.items()}
         # of a function and not of a method: a cache that holds its owner would outlive it
-        self.identify = lru_cache(maxsize=remember)(partial(_identify, secret, lower))
+        self.identify = lru_cache(maxsize=remember)(partial(_identify, secret, lower, blocked))
 
     def token(self, kind: str, value: str) -> Token:
         return self.identify(kind, value)[0]
 
 
-def _identify(secret: bytes, lower: frozenset[str], kind: str, value: str) -> tuple[Token, str]:
+def _identify(
+    secret: bytes, lower: frozenset[str], blocked: dict[str, frozenset[str]], kind: str, value: str
+) -> tuple[Token, str]:
     value = value.strip()
     if kind in lower:
         value = value.lower()
     digest = blake2b(f"{kind}\0{value}".encode(), digest_size=16, key=secret)
-    return f"{kind}:{digest.hexdigest()}", value
+    is_blocked = kind in blocked and value.lower() in blocked[kind]
+    return f"{kind}:{digest.hexdigest()}", "" if is_blocked else value
 
 
 def kind_of(token: Token) -> str:

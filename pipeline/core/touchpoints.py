@@ -18,11 +18,11 @@ import msgspec
 
 from pipeline.core.binary import structured
 from pipeline.core.dead_letters import RefusedError
-from pipeline.core.identity import IdentifierKind, ranks
 from pipeline.core.instants import DAY, EPOCH, LAST, micros, moment, parse_instant
+from pipeline.core.kinds import IdentifierKind, ranks
 from pipeline.core.messages import Entry, Micros, Token, Touchpoint
 from pipeline.core.outputs import Event, encode
-from pipeline.core.tokens import Tokens
+from pipeline.core.tokens import Tokens, kind_of
 from pipeline.core.validation import INSTANT, Parts, read_event
 from pipeline.ports import Record
 from schemas.dead_letter import ErrorCode
@@ -33,6 +33,8 @@ _LAST_RECORDED: Final = LAST - 101 * 366 * DAY
 """A duration of a journey map, a century at most, leads from a time before it to one before the year 10000."""
 _FIELD_CHARACTERS: Final = 1024
 """Of a text that the journey map uses: it is kept with the trail and published with every state."""
+_WORDS: Final = {"service.identity.linked": True, "service.identity.unlinked": False}
+"""Types by which somebody says of two identifiers whether they are one person."""
 _PROJECTED_TYPES: Final = 4096
 _canonical: Final = msgspec.json.Encoder(order="sorted").encode
 _decode: Final = msgspec.json.Decoder().decode
@@ -50,14 +52,27 @@ class Plan(Protocol):
 
 
 class Read:
-    """A touchpoint, its strongest identifier, and the weaker references on it."""
+    """A touchpoint, its strongest identifier, and the weaker references and personal identifiers on it.
 
-    __slots__ = ("references", "to", "touchpoint")
+    `are_one`: whether it says, by name, that the personal ones and the strongest are one person or are not; None if it
+    says nothing of the kind.
+    """
 
-    def __init__(self, touchpoint: Touchpoint, to: Token, references: list[Token]) -> None:
+    __slots__ = ("are_one", "personal", "references", "to", "touchpoint")
+
+    def __init__(
+        self,
+        touchpoint: Touchpoint,
+        to: Token,
+        references: list[Token],
+        personal: list[Token],
+        are_one: bool | None,
+    ) -> None:
         self.touchpoint = touchpoint
         self.to = to
         self.references = references
+        self.personal = personal
+        self.are_one = are_one
 
 
 Projector = tuple[tuple[str, str, tuple[str, ...], bool], ...]
@@ -96,6 +111,7 @@ class Reader:
     def _attribute(self, parts: Parts, time: Micros) -> Read:
         identities: dict[str, str] = {}
         references: list[Token] = []
+        personal: list[Token] = []
         strongest, to = -1, ""
         for kind, given in parts.identities.items():
             if given is None:
@@ -109,11 +125,29 @@ class Reader:
                 strongest, to = rank, token
             if kind in self._references:
                 references.append(token)
+            elif rank >= 0:
+                personal.append(token)
         if not to:
             raise _no_identity(parts.identities, self._ranks)
-        if to in references:
-            references.remove(to)
-        return Read(self._touchpoint(parts, time, identities), to, references)
+        (references if to in references else personal).remove(to)
+        are_one = _WORDS.get(parts.type)
+        if are_one is not None:
+            self._named(parts, to, personal)
+        return Read(self._touchpoint(parts, time, identities), to, references, personal, are_one)
+
+    def _named(self, parts: Parts, to: Token, personal: list[Token]) -> None:
+        """Add the identifier that `data.other` names, and see that there are two to speak of."""
+        data = _decode(parts.data)
+        other = data.get("other") if type(data) is dict else None
+        if other is not None:
+            kind = other["kind"]
+            token, value = self._identify(kind, other["value"])
+            if self._ranks.get(kind, -1) < 0 or kind in self._references or not value:
+                raise _no_other(f"data.other is no personal identifier of the map ({kind})")
+            if token != to and token not in personal:
+                personal.append(token)
+        if not personal or kind_of(to) in self._references:
+            raise _no_other("it names fewer than two personal identifiers")
 
     def _touchpoint(self, parts: Parts, time: Micros, identities: dict[str, str]) -> Touchpoint:
         try:
@@ -235,6 +269,11 @@ def _impossible(time: datetime, recorded: Micros) -> RefusedError:
             f"more than a day after the record was written, {moment(recorded).isoformat()}; a clock is wrong"
         )
     return RefusedError(ErrorCode.IMPOSSIBLE_TIME, "time", f"time is {time.isoformat()}, {why}")
+
+
+def _no_other(what: str) -> RefusedError:
+    message = f"{what}; name two: both under identities, or the second as data.other with its kind and value"
+    return RefusedError(ErrorCode.INVALID_VALUE, "data.other", message)
 
 
 def _no_identity(given: Mapping[str, str | None], known: Mapping[str, int]) -> RefusedError:

@@ -165,5 +165,6 @@ def _inputs(topology: Topology) -> list[TopicPartition]:
     return [
         *(TopicPartition(t, p) for t in topology.sources for p in range(topology.source_partitions)),
         TopicPartition(topology.dead_letter, 0),
+        TopicPartition(topology.links, 0),
         *(TopicPartition(t, p) for t in many for p in range(topology.partitions)),
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 from schemas.catalogue.base import Count, Data, Seconds, WireInstant
 
@@ -79,6 +81,27 @@ class ChatEnded(Data):
     handed_to_agent: bool | None = None
 
 
+class OtherIdentifier(Data):
+    """The second of two identifiers of one kind, of which `identities` holds one."""
+
+    kind: Annotated[str, StringConstraints(min_length=1)]
+    value: Annotated[str, StringConstraints(min_length=1)]
+
+
+class IdentityLinked(Data):
+    """Somebody has said that two personal identifiers are one person, also against an earlier unlinking."""
+
+    other: OtherIdentifier | None = None
+    reason: str | None = None
+
+
+class IdentityUnlinked(Data):
+    """Somebody has said that two personal identifiers are not one person, whatever links them."""
+
+    other: OtherIdentifier | None = None
+    reason: str | None = None
+
+
 TYPES: dict[str, type[Data]] = {
     "service.ticket.opened": TicketOpened,
     "service.ticket.answered": TicketAnswered,
@@ -89,4 +112,6 @@ TYPES: dict[str, type[Data]] = {
     "service.call.ended": CallEnded,
     "service.callback.promised": CallbackPromised,
     "service.chat.ended": ChatEnded,
+    "service.identity.linked": IdentityLinked,
+    "service.identity.unlinked": IdentityUnlinked,
 }

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from agents.stopping import stopping
 from pipeline.core.dead_letters import TooManyDeadLettersError
+from pipeline.core.frames import FrameWriter
 from pipeline.core.identity import Identity, IdentityConfig
+from pipeline.core.linker import Linker, LinkerConfig
+from pipeline.core.linking import rules_of
+from pipeline.core.messages import Heard, Pair
 from pipeline.core.run import MemoryRecord, MemoryStore
+from pipeline.core.tokens import Tokens
 from pipeline.engine.errors import EXIT_STOPPED, StopWorker
 from pipeline.engine.stage import StageLogic
 from pipeline.ports import Headers, Store
-from schemas.journey_map import DEFAULT_IDENTIFIERS
+from schemas.journey_map import DEFAULT_IDENTIFIERS, IdentifierKind
 
 CONFIG = IdentityConfig(
     identity_topic="identity.touchpoints",
@@ -22,6 +27,34 @@ CONFIG = IdentityConfig(
     sources=("touchpoints.sales/0",),
     kinds=DEFAULT_IDENTIFIERS,
 )
+
+
+class Told:
+    """An outbox that hears whatever is said."""
+
+    def __init__(self) -> None:
+        self.records: list[MemoryRecord] = []
+
+    def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        self.records.append(MemoryRecord(topic, partition or 0, 0, 0, key, value, headers or ()))
+
+
+def links() -> Sequence[MemoryRecord]:
+    """One link of a cookie and an address."""
+    tokens = Tokens("a test's key", DEFAULT_IDENTIFIERS)
+    one, other = sorted((tokens.token("cookie", "1"), tokens.token("email", "2")))
+    frames = Told()
+    writer = FrameWriter(frames, "identity.links", 1)
+    writer.add(0, Heard(one, other, Pair((1, "shop", "e"))))
+    writer.flush()
+    return frames.records
 
 
 class NoOutbox:
@@ -75,3 +108,15 @@ def test_what_can_be_read_passes() -> None:
     logic.process([], NoOutbox())
     assert logic.quiet(0, NoOutbox()) is False
     assert logic.owes is False
+
+
+def test_persons_that_were_linked_by_other_rules_stop_the_worker() -> None:
+    def linker(store: Store, kinds: Mapping[str, IdentifierKind]) -> StageLogic:
+        config = LinkerConfig("identity.touchpoints", 4, rules_of(kinds))
+        return stopping(lambda _, store: Linker(store, config))(0, store)
+
+    store = MemoryStore()
+    linker(store, DEFAULT_IDENTIFIERS).process(links(), Told())
+    other = {**DEFAULT_IDENTIFIERS, "cookie": IdentifierKind(kind="personal", strength=200, most_links=3)}
+    with pytest.raises(StopWorker, match="replay the sources"):
+        linker(store, other)

@@ -23,6 +23,8 @@ COMMANDS = (
     "dlq list",
     "dlq show",
     "dlq replay",
+    "identity link",
+    "identity unlink",
     "schemas export",
 )
 

@@ -149,6 +149,7 @@ class Journeys:
                 if identifier == message.identifier and version < message.version:
                     del trail[touchpoint]
                     self.carry(touchpoint, steps[:index], identifier, message.version, message.via)
+                    break
 
     def carry(self, touchpoint: str, before: list[Step], identifier: str, version: int, via: str) -> None:
         entry = Entry(0, "", "shop", touchpoint, "a.b.c", b"", {}, 0, ())

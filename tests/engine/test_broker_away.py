@@ -16,7 +16,7 @@ from pipeline.embedded.kafka import EmbeddedKafka
 
 pytestmark = [
     pytest.mark.services,
-    pytest.mark.slow,
+    pytest.mark.faults,
     pytest.mark.timeout(240),
     pytest.mark.filterwarnings("ignore:read_text is deprecated:DeprecationWarning"),  # inside kafka-python
 ]

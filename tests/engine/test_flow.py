@@ -37,6 +37,7 @@ def test_a_unit_that_is_slower_than_the_poll_interval_does_not_cost_the_membersh
     assert len(worker.told("rebalance")) == 1
 
 
+@pytest.mark.faults
 def test_a_target_that_is_away_for_longer_than_the_poll_interval_does_not_cost_the_membership(
     place: Place,
 ) -> None:
@@ -57,6 +58,7 @@ def test_a_target_that_is_away_for_longer_than_the_poll_interval_does_not_cost_t
     assert len(worker.told("rebalance")) == 1
 
 
+@pytest.mark.faults
 def test_a_rebalance_that_outlasts_the_poll_interval_costs_nobody_the_membership(place: Place) -> None:
     """Its first worker is asked to let go of a batch under way, and is waited for."""
     first = place.worker(poll_interval=POLL)

@@ -22,7 +22,7 @@ def answering(*offsets: int) -> Logs:
         return dict.fromkeys(asked, future)
 
     logs = Logs({"bootstrap.servers": "127.0.0.1:9", "log_level": 0})
-    logs._admin = SimpleNamespace(list_offsets=list_offsets)
+    logs._admin = SimpleNamespace(list_offsets=list_offsets, poll=lambda _: 0)
     return logs
 
 

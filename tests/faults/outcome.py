@@ -96,8 +96,9 @@ def trails(store: Mapping[bytes, bytes]) -> dict[str, tuple[Group, ...]]:
     for key, value in store.items():
         if key[:1] != b"p":
             continue
-        head, tail = _parts(value)
-        runs = [_unpack_run(store[_segment_key(key[1:], number)]) for number in head.segments]
+        head, tail = _parts(key, value)
+        segments = [_segment_key(key[1:], number) for number in head.segments]
+        runs = [_unpack_run(at, store[at]) for at in segments]
         entries = [entry for run in (*runs, tail) for entry in run.entries]
         if entries:
             found[key[1:].hex()] = tuple(

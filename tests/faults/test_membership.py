@@ -21,7 +21,7 @@ _SLICES = 40
 FROZEN_POINTS = ("journey.position", "identity.position", "ingest.position")
 
 
-@pytest.mark.faults_short
+@pytest.mark.faults
 @pytest.mark.timeout(180)
 def test_a_zombie_with_an_open_transaction_is_fenced_and_nothing_of_it_is_seen(
     new_settings: NewSettings, tmp_path: Path, assert_base: Callable[..., None]
@@ -92,9 +92,8 @@ def freeze(running: Cluster, point: str, part: tuple[object, ...]) -> WorkerProc
 def revive(running: Cluster, zombie: WorkerProcess) -> None:
     """It goes on where it was: with committing a transaction that is not its any more."""
     zombie.signal(signal.SIGCONT)
-    # it is fenced, or hears first that its partitions are another's: either way its transaction is aborted
-    time.sleep(SESSION_SECONDS)
-    if zombie.exit_code is not None:
-        running.workers.remove(zombie)
-        assert zombie.await_end() == EXIT_FENCED, zombie.child.last_words(30)
-        running.start()
+    until(lambda: zombie.exit_code is not None, "it ends by itself", 30)
+    running.workers.remove(zombie)
+    assert zombie.await_end() == EXIT_FENCED, zombie.child.last_words(30)
+    assert "frozen" in zombie.child.last_words(30)
+    running.start()

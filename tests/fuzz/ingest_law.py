@@ -18,7 +18,7 @@ from pipeline.core.dead_letters import (
 from pipeline.core.frames import IDENTITY_FRAMES
 from pipeline.core.identity import Identity, IdentityConfig
 from pipeline.core.ingest import Ingest, IngestConfig
-from pipeline.core.messages import Claim, IdentityMark, Route
+from pipeline.core.messages import Claim, Heard, IdentityMark, Route
 from pipeline.core.run import MemoryStore
 from pipeline.ports import Headers, Record
 from schemas.dead_letter import ErrorCode
@@ -85,7 +85,7 @@ def check(record: FuzzedRecord) -> str:
         assert ingest.watermark == before, "a refused record does not move time"
         return _letter(record, letters[0])
     if routes:
-        assert all(isinstance(message, Route | Claim | IdentityMark) for message in messages)
+        assert all(isinstance(message, Route | Claim | Heard | IdentityMark) for message in messages)
         _is_resolved(frames)
         return "route"
     return "tick"

@@ -20,7 +20,7 @@ def names(topology: Topology) -> set[str]:
 
 def test_every_topic_is_declared_once() -> None:
     declared = [spec.name for spec in Topology("may").specs()]
-    assert len(declared) == len(set(declared)) == 2 * len(DOMAINS) + 9
+    assert len(declared) == len(set(declared)) == 2 * len(DOMAINS) + 11
 
 
 def test_every_topic_that_has_a_name_is_declared() -> None:
@@ -29,6 +29,7 @@ def test_every_topic_that_has_a_name_is_declared() -> None:
         *topology.sources,
         topology.dead_letter,
         topology.identity,
+        topology.links,
         topology.journeys,
         topology.enriched,
         topology.findings,
@@ -36,6 +37,7 @@ def test_every_topic_that_has_a_name_is_declared() -> None:
         topology.buckets,
         *(topology.changelog("ingest", source) for source in topology.sources),
         topology.changelog("identity", topology.identity),
+        topology.changelog("linker", topology.links),
         topology.changelog("journey", topology.journeys),
     }
     assert {spec.name for spec in topology.specs()} == named

@@ -1,0 +1,73 @@
+"""Saying by name who is one person: from the command line to the source topic."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from command_line import Replayed, Throughline
+from confluent_kafka import Consumer, TopicPartition
+
+from pipeline.settings import Settings
+
+pytestmark = pytest.mark.services
+
+
+def last_of(settings: Settings, topic: str) -> dict[str, object]:
+    reader = Consumer({**settings.kafka_client, "group.id": "a-test", "enable.auto.commit": False})
+    try:
+        _, end = reader.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
+        reader.assign([TopicPartition(topic, 0, end - 1)])
+        record = reader.poll(20)
+        assert record is not None
+        assert record.error() is None
+        return json.loads(record.value())  # type: ignore[no-any-return]
+    finally:
+        reader.close()
+
+
+def settings_of(replayed: Replayed) -> Settings:
+    own = {
+        name.removeprefix("THROUGHLINE_").lower(): value
+        for name, value in replayed.throughline.settings.items()
+    }
+    return Settings(**own, namespace=replayed.name)  # type: ignore[arg-type] - as texts, as from the environment
+
+
+def test_two_kinds_are_named_under_identities(replayed: Replayed) -> None:
+    done = replayed.throughline(
+        "identity",
+        "unlink",
+        "email=ann@example.com",
+        "cookie=k 1",
+        "--reason",
+        "a family",
+        "--name",
+        replayed.name,
+    )
+    assert done.code == 0, done.err
+    settings = settings_of(replayed)
+    event = last_of(settings, settings.topology.source("service"))
+    assert event["type"] == "service.identity.unlinked"
+    assert event["identities"] == {"email": "ann@example.com", "cookie": "k 1"}
+    assert event["data"] == {"reason": "a family"}
+    assert str(event["id"]) in done.out
+
+
+def test_the_second_of_one_kind_is_named_as_the_other(replayed: Replayed) -> None:
+    done = replayed.throughline(
+        "identity", "link", "email=a@b.c", "email=d@e.f", "--reason", "told by phone", "--name", replayed.name
+    )
+    assert done.code == 0, done.err
+    settings = settings_of(replayed)
+    event = last_of(settings, settings.topology.source("service"))
+    assert event["type"] == "service.identity.linked"
+    assert event["identities"] == {"email": "a@b.c"}
+    assert event["data"] == {"reason": "told by phone", "other": {"kind": "email", "value": "d@e.f"}}
+
+
+@pytest.mark.parametrize("wrong", ["ann", "=ann", "email="])
+def test_what_names_no_identifier_is_an_error_with_the_remedy(throughline: Throughline, wrong: str) -> None:
+    done = throughline("identity", "unlink", wrong, "cookie=k", "--reason", "x")
+    assert done.code == 2
+    assert "KIND=VALUE" in done.err

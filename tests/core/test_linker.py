@@ -1,0 +1,213 @@
+"""The linker: persons are a function of the set of what was said, whatever the order, the batches and the repetitions."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from identity_world import DictStore, Logs
+
+from pipeline.core.frames import IDENTITY_FRAMES, FrameWriter
+from pipeline.core.linker import Linker, LinkerConfig, LinkRulesChangedError
+from pipeline.core.linking import persons, rules_of, said, shared_by_strangers
+from pipeline.core.messages import Assign, Heard, Pair
+from pipeline.core.tokens import Tokens
+from schemas.journey_map import IdentifierKind
+
+LINKS, IDENTITY, PARTITIONS = "identity.links", "identity.touchpoints", 3
+
+
+KINDS = {
+    "customer": IdentifierKind(kind="personal", strength=3, unique=True),
+    "email": IdentifierKind(kind="personal", strength=2, most_per_person=2),
+    "device": IdentifierKind(kind="personal", strength=1, most_links=3),
+}
+RULES = rules_of(KINDS)
+TOKENS = Tokens("a test's key", KINDS)
+CONFIG = LinkerConfig(IDENTITY, PARTITIONS, RULES, hot_identifiers=4)
+
+
+def token(name: str) -> str:
+    """`c1` is the customer 1, `e1` the e-mail address, `d1` the device."""
+    kind = {"c": "customer", "e": "email", "d": "device"}[name[0]]
+    return TOKENS.token(kind, name[1:])
+
+
+NAMES = {token(kind + number): kind + number for kind in "ced" for number in "0123456789"}
+
+
+def link(one: str, other: str, time: int, name: str = "x") -> Heard:
+    return _heard(one, other, Pair((time, "shop", name), None))
+
+
+def word(one: str, other: str, time: int, are_one: bool) -> Heard:
+    place = (time, "desk", "w")
+    return _heard(one, other, Pair(place if are_one else None, (place, are_one)))
+
+
+def _heard(one: str, other: str, pair: Pair) -> Heard:
+    ends = sorted((token(one), token(other)))
+    return Heard(ends[0], ends[1], pair)
+
+
+class World:
+    """A linker over its store, and what the identity partitions were told."""
+
+    def __init__(self, config: LinkerConfig = CONFIG) -> None:
+        self.store, self.config = DictStore(), config
+        self.linker = Linker(self.store, config)
+        self.told: dict[str, Assign] = {}
+
+    def hear(self, *messages: Heard) -> list[Assign]:
+        heard, outbox = Logs(), Logs()
+        writer = FrameWriter(heard, LINKS, 1)
+        for message in messages:
+            writer.add(0, message)
+        writer.flush()
+        self.linker.process(heard.log(LINKS, 0), outbox)
+        told = [
+            message
+            for partition in range(PARTITIONS)
+            for record in outbox.log(IDENTITY, partition)
+            for message in IDENTITY_FRAMES.decode(record)
+        ]
+        for message in told:
+            assert isinstance(message, Assign)
+            known = self.told.get(message.to)
+            assert known is None or known.version < message.version
+            self.told[message.to] = message
+        return [message for message in told if isinstance(message, Assign)]
+
+    def restart(self) -> None:
+        self.linker = Linker(self.store, self.config)
+
+    def persons(self) -> set[frozenset[str]]:
+        """Who is one person with whom, by name; who stands alone is left out."""
+        found: dict[str, set[str]] = {}
+        for to, message in self.told.items():
+            found.setdefault(message.owner, {message.owner}).add(to)
+        return {frozenset(NAMES[name] for name in members) for members in found.values() if len(members) > 1}
+
+    def owner(self, name: str) -> str:
+        told = self.told.get(token(name))
+        return NAMES[told.owner] if told else name
+
+
+def everything(messages: list[Heard]) -> dict[tuple[str, str], Pair]:
+    pairs: dict[tuple[str, str], Pair] = {}
+    for message in messages:
+        ends = (message.to, message.peer)
+        pairs[ends] = said(pairs.get(ends), message.pair)
+    return pairs
+
+
+def test_a_link_makes_one_person_of_two_named_by_the_stronger() -> None:
+    world = World()
+    world.hear(link("e1", "c1", 5))
+    assert world.persons() == {frozenset({"e1", "c1"})}
+    assert world.owner("e1") == "c1"
+
+
+def test_of_two_as_strong_the_one_that_was_linked_first_names_the_person() -> None:
+    world = World()
+    world.hear(link("e2", "d1", 5))
+    world.hear(link("e1", "d1", 6))
+    assert world.owner("e1") == world.owner("d1") == "e2"
+    world.hear(link("e1", "d2", 4))
+    assert world.owner("e2") == world.owner("d1") == world.owner("d2") == "e1"
+
+
+def test_two_values_of_a_unique_kind_are_never_one_person_and_the_first_link_wins() -> None:
+    world = World()
+    world.hear(link("d1", "c1", 5), link("d1", "c2", 6))
+    assert world.persons() == {frozenset({"d1", "c1"})}
+    world.hear(link("d1", "c2", 4))
+    assert world.persons() == {frozenset({"d1", "c2"})}
+
+
+def test_a_person_has_no_more_identifiers_of_a_kind_than_it_may() -> None:
+    world = World()
+    world.hear(link("e1", "c1", 1), link("e2", "c1", 2), link("e3", "c1", 3))
+    assert world.persons() == {frozenset({"e1", "e2", "c1"})}
+
+
+def test_what_is_linked_to_too_many_joins_nobody() -> None:
+    world = World()
+    world.hear(link("d1", "e1", 1), link("d1", "e2", 2), link("d1", "c1", 3))
+    assert world.persons() == {frozenset({"d1", "e1", "e2", "c1"})}
+    world.hear(link("d1", "c2", 4))
+    assert world.persons() == set()
+
+
+def test_unlinking_parts_two_as_the_links_that_are_left_say() -> None:
+    world = World()
+    world.hear(link("d1", "c1", 1), link("d1", "e1", 2), link("e1", "d2", 3))
+    world.hear(word("d1", "e1", 9, are_one=False))
+    assert world.persons() == {frozenset({"d1", "c1"}), frozenset({"e1", "d2"})}
+
+
+def test_a_later_link_does_not_undo_an_unlinking_not_even_by_a_detour() -> None:
+    world = World()
+    world.hear(link("d1", "e1", 1), word("d1", "e1", 9, are_one=False))
+    world.hear(link("d1", "e1", 20), link("d1", "d2", 21), link("d2", "e1", 22))
+    assert world.persons() == {frozenset({"d1", "d2"})}
+
+
+def test_a_later_word_by_name_does() -> None:
+    world = World()
+    world.hear(link("d1", "e1", 1), word("d1", "e1", 9, are_one=False))
+    world.hear(word("d1", "e1", 30, are_one=True))
+    assert world.persons() == {frozenset({"d1", "e1"})}
+
+
+def test_what_is_said_again_says_nothing() -> None:
+    world = World()
+    world.hear(link("d1", "e1", 1))
+    assert world.hear(link("d1", "e1", 1), link("d1", "e1", 7)) == []
+    assert world.linker.counts["repeated"] == 2
+
+
+def test_persons_that_follow_other_rules_are_not_mixed_with_new_ones() -> None:
+    world = World()
+    world.hear(link("d1", "e1", 1))
+    kinds = {**KINDS, "email": IdentifierKind(kind="personal", strength=2, most_per_person=3)}
+    with pytest.raises(LinkRulesChangedError, match="most_per_person"):
+        Linker(world.store, LinkerConfig(IDENTITY, PARTITIONS, rules_of(kinds)))
+
+
+names = st.sampled_from([kind + number for kind in "ced" for number in "012"])
+times = st.integers(1, 30)
+pairs_of_names = st.tuples(names, names).filter(lambda pair: pair[0] != pair[1])
+links = st.builds(
+    lambda pair, time, name: link(*pair, time, name), pairs_of_names, times, st.sampled_from("xyz")
+)
+words = st.builds(
+    lambda pair, time, are_one: word(*pair, time, are_one), pairs_of_names, times, st.booleans()
+)
+messages = st.lists(st.one_of(links, links, links, words), max_size=40)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(messages, st.randoms(use_true_random=False))
+def test_whatever_the_order_persons_are_those_of_the_set_of_what_was_said(
+    heard: list[Heard], random: object
+) -> None:
+    world = World()
+    order = [*heard, *heard[: len(heard) // 3]]
+    random.shuffle(order)  # type: ignore[attr-defined]
+    while order:
+        count = random.randint(1, 6)  # type: ignore[attr-defined]
+        world.hear(*order[:count])
+        del order[:count]
+        if random.random() < 0.2:  # type: ignore[attr-defined]
+            world.restart()
+    pairs = everything(heard)
+    expected = persons(pairs, RULES, shared_by_strangers(pairs, RULES))
+    told = {name: world.owner(NAMES[name]) for name in expected.root}
+    assert told == {name: NAMES[root] for name, root in expected.root.items()}
+    kept = {
+        (ends[0], ends[1]): rule
+        for ends in pairs
+        if (rule := world.linker._node(ends[0]).refused.get(ends[1])) is not None
+    }
+    assert kept == {(refusal.one, refusal.other): refusal.rule for refusal in expected.refused}

@@ -1,0 +1,221 @@
+"""One person by several identifiers: who is joined, who is kept apart, and how it is undone."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+from journey_world import at
+
+from pipeline.core.instants import micros
+from pipeline.core.plan import Plan, compile_plan
+from pipeline.core.run import MemoryPipeline, RunConfig
+from schemas.journey_map import JourneyMap
+
+NOW = micros(at("2026-06-01 00:00"))
+SHOP = {
+    "name": "shop",
+    "title": "Shop",
+    "identifiers": {
+        "customer_id": {"kind": "personal", "strength": 900, "unique": True},
+        "email": {"kind": "personal", "strength": 700, "case_sensitive": False, "most_per_person": 2},
+        "cookie": {"kind": "personal", "strength": 300, "most_links": 3},
+        "order_id": {"kind": "reference", "strength": 500},
+    },
+    "touchpoints": {
+        "marketing.page.viewed": {"owner": "web"},
+        "sales.order.placed": {"owner": "sales"},
+        "fulfilment.parcel.delivered": {"owner": "carriers"},
+    },
+    "journeys": {
+        "order": {
+            "title": "Order",
+            "key": "data.order",
+            "promises": {
+                "delivery": {
+                    "title": "Delivery",
+                    "made_by": [{"type": "sales.order.placed"}],
+                    "due": {"field": "data.due"},
+                    "met_by": [{"type": "fulfilment.parcel.delivered"}],
+                    "owed_by": "carriers",
+                }
+            },
+            "stages": {},
+        }
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return compile_plan(JourneyMap.model_validate(SHOP))
+
+
+class Said:
+    """What the pipeline has published, by name: who holds which touchpoints, and the findings."""
+
+    def __init__(self, plan: Plan, events: Iterable[bytes], partitions: int = 3, batch: int = 2) -> None:
+        config = RunConfig("a test's key", NOW, partitions=partitions)
+        pipeline = MemoryPipeline(plan, config)
+        coming = list(events)
+        while coming:
+            for event in coming[:batch]:
+                pipeline.feed(msgspec.json.decode(event)["type"].partition(".")[0], event)
+            del coming[:batch]
+            pipeline.work()
+        pipeline.tick(NOW)
+        pipeline.drain()
+        self.dead_letters = pipeline.published.dead_letters
+        states = [msgspec.json.decode(value) for value in pipeline.published.states.values()]
+        self.persons = sorted(
+            state["touchpoints"] for state in states if state["kind"] == "person" and state["touchpoints"]
+        )
+        self.findings = [msgspec.json.decode(value) for value in pipeline.published.findings.values()]
+        self.people = {
+            state["person_id"]: state["touchpoints"] for state in states if state["kind"] == "person"
+        }
+
+
+def event(time: str, kind: str, identities: dict[str, str], **data: object) -> bytes:
+    name = f"{time} {kind} {sorted(identities.items())}"
+    domain = {"viewed": "marketing.page", "placed": "sales.order", "delivered": "fulfilment.parcel"}.get(kind)
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": name,
+            "source": "shop",
+            "type": f"{domain}.{kind}" if domain else f"service.identity.{kind}",
+            "time": at(f"2026-05-{time}"),
+            "identities": identities,
+            "data": data,
+        }
+    )
+
+
+def viewed(time: str, **identities: str) -> bytes:
+    return event(time, "viewed", identities)
+
+
+def test_what_was_done_before_logging_in_belongs_to_the_customer(plan: Plan) -> None:
+    said = Said(plan, [viewed("01 09:00", cookie="k"), viewed("01 09:05", cookie="k", customer_id="ann")])
+    assert said.persons == [2]
+
+
+def test_a_promise_to_the_cookie_becomes_one_to_the_customer_and_is_numbered_on(plan: Plan) -> None:
+    placed = event(
+        "01 09:00", "placed", {"cookie": "k", "order_id": "7"}, order="7", due="2026-05-03T00:00:00Z"
+    )
+    alone = Said(plan, [placed])
+    joined = Said(plan, [placed, viewed("02 09:00", cookie="k", customer_id="ann")], batch=1)
+    (before,), (after,) = alone.findings, joined.findings
+    assert after["status"] == before["status"] == "broken"
+    assert after["finding_id"] == before["finding_id"]
+    assert after["person_id"] != before["person_id"]
+    assert joined.people[after["person_id"]] == 2
+
+
+def test_two_open_journeys_with_one_key_become_one_in_the_order_of_time(plan: Plan) -> None:
+    said = Said(
+        plan,
+        [
+            event("01 09:00", "placed", {"customer_id": "ann"}, order="7", due="2026-05-05T00:00:00Z"),
+            event("04 09:00", "delivered", {"cookie": "k"}, order="7"),
+            viewed("06 09:00", cookie="k", customer_id="ann"),
+        ],
+        batch=1,
+    )
+    (promise,) = said.findings
+    assert promise["status"] == "kept"
+
+
+def test_two_customers_on_one_device_stay_two_and_the_device_is_the_firsts(plan: Plan) -> None:
+    said = Said(
+        plan,
+        [
+            viewed("01 09:00", cookie="k", customer_id="ann"),
+            viewed("02 09:00", cookie="k", customer_id="bert"),
+            viewed("03 09:00", cookie="k"),
+        ],
+    )
+    assert said.persons == [1, 2]
+
+
+def test_a_blocked_value_is_nobody(plan: Plan) -> None:
+    said = Said(
+        plan,
+        [viewed("01 09:00", email="Unknown", cookie="k"), viewed("02 09:00", email="unknown", cookie="l")],
+    )
+    assert said.persons == [1, 1]
+    assert [len(said.dead_letters) for said in [Said(plan, [viewed("01 09:00", email="null")])]] == [1]
+
+
+def test_unlinking_gives_each_its_own_and_a_later_link_does_not_undo_it(plan: Plan) -> None:
+    shared = [
+        viewed("01 09:00", cookie="k"),
+        viewed("01 09:05", cookie="k", email="a@b.c"),
+        event("02 09:00", "placed", {"cookie": "k"}, order="7", due="2026-05-03T00:00:00Z"),
+    ]
+    apart = event("10 09:00", "unlinked", {"cookie": "k", "email": "a@b.c"}, reason="a family's computer")
+    later = viewed("11 09:00", cookie="k", email="a@b.c")
+    assert Said(plan, shared).persons == [3]
+    # whatever names the address is its own, what only the cookie has done is the cookie's
+    assert Said(plan, [*shared, apart]).persons == [2, 2]
+    assert Said(plan, [*shared, apart, later]).persons == [2, 3]
+    again = event("12 09:00", "linked", {"cookie": "k", "email": "a@b.c"})
+    assert Said(plan, [*shared, apart, later, again]).persons == [6]
+
+
+def test_two_of_one_kind_are_linked_by_naming_the_other(plan: Plan) -> None:
+    one, two = viewed("01 09:00", email="a@b.c"), viewed("01 09:01", email="d@e.f")
+    linked = event("02 09:00", "linked", {"email": "a@b.c"}, other={"kind": "email", "value": "D@e.f"})
+    assert Said(plan, [one, two]).persons == [1, 1]
+    assert Said(plan, [one, two, linked]).persons == [3]
+
+
+@pytest.mark.parametrize(
+    ("identities", "data", "said"),
+    [
+        ({"email": "a@b.c"}, {}, "fewer than two personal identifiers"),
+        (
+            {"email": "a@b.c"},
+            {"other": {"kind": "order_id", "value": "7"}},
+            "no personal identifier of the map",
+        ),
+        ({"order_id": "7"}, {"other": {"kind": "email", "value": "a@b.c"}}, "fewer than two"),
+    ],
+)
+def test_a_word_on_one_identifier_alone_is_a_dead_letter(
+    plan: Plan, identities: dict[str, str], data: dict[str, object], said: str
+) -> None:
+    (letter,) = Said(plan, [event("01 09:00", "unlinked", identities, **data)]).dead_letters
+    assert any(said.encode() in value for _, value in letter.headers)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_order_of_arrival_changes_neither_persons_nor_findings(plan: Plan, seed: int) -> None:
+    events = [
+        event("01 09:00", "placed", {"cookie": "k", "order_id": "7"}, order="7", due="2026-05-03T00:00:00Z"),
+        viewed("01 09:05", cookie="k", email="a@b.c"),
+        viewed("01 10:00", email="a@b.c", customer_id="ann"),
+        event("02 12:00", "delivered", {"order_id": "7"}, order="7"),
+        viewed("03 09:00", cookie="k", customer_id="bert"),
+        viewed("04 09:00", cookie="l", customer_id="bert"),
+        event("05 09:00", "unlinked", {"cookie": "k", "email": "a@b.c"}),
+        event("06 09:00", "placed", {"cookie": "l"}, order="8", due="2026-05-07T00:00:00Z"),
+    ]
+    in_order = Said(plan, events)
+    random.Random(seed).shuffle(events)
+    shuffled = Said(plan, [*events, *events[:3]], partitions=1 + seed % 3, batch=1 + seed % 4)
+    assert shuffled.persons == in_order.persons
+    assert _contents(shuffled) == _contents(in_order)
+
+
+def _contents(said: Said) -> set[bytes]:
+    return {
+        msgspec.json.encode(
+            {key: value for key, value in finding.items() if key not in ("revision", "detected_at")}
+        )
+        for finding in said.findings
+    }
