@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 INSTALLED := .venv/.installed
 COMPILED := .venv/.compiled
 
-.PHONY: setup demo test test-fast faults fuzz lint format bench dashboards schemas lock tools clean
+.PHONY: setup demo test test-fast faults soak fuzz lint format bench dashboards schemas lock tools clean
 
 setup: $(INSTALLED) $(COMPILED)  ## a virtual environment with the command line at .venv/bin/throughline
 
@@ -26,8 +26,8 @@ demo: setup  ## the main job on the embedded services: simulate, stitch, detect,
 	$(BIN)/throughline demo
 
 test: setup tools lint  ## everything but the long runs, on the compiled core; its own tests on the interpreted one too
-	$(BIN)/python -m pytest
-	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q tests/core tests/stories
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q -n 2 tests/core tests/stories
 
 test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: nothing is compiled
 	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -m "not services and not data and not slow"
@@ -35,6 +35,10 @@ test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: not
 T ?=
 faults: setup  ## every fault scenario, long and short, and what was injected and compared; T=name: those of that name
 	$(BIN)/python -m pytest -q -m "faults or faults_short" -k "$(T)"
+
+MINUTES ?= 60
+soak: setup  ## random faults for MINUTES, then the comparison of everything; for a night: MINUTES=480
+	SOAK_MINUTES=$(MINUTES) $(BIN)/python -m pytest -q -m soak
 
 SECONDS ?= 60
 fuzz: $(INSTALLED)  ## every decoder under coverage-guided fuzzing, SECONDS each; T=map for one (docs/fuzzing.md)

@@ -92,12 +92,18 @@ class Cluster:
     """Whether a worker that says it may be started again is, as `throughline up` does; its exit code is in `ends`."""
     ends: list[int] = field(default_factory=list)
 
-    def start(self, fault: Fault | None = None, **changed: object) -> WorkerProcess:
-        """One more worker; `changed` are settings of its own."""
+    def start(self, fault: Fault | None = None, index: int | None = None, **changed: object) -> WorkerProcess:
+        """One more worker; `index`: in the folder of an earlier one. `changed` are settings of its own."""
         settings = self.settings.model_copy(update=changed)
         environment = {**settings.environment(), **self._laid(fault)}
         name = f"worker-{self.started}"
-        command = [sys.executable, str(_WORKER), "worker", "--index", str(self.started)]
+        command = [
+            sys.executable,
+            str(_WORKER),
+            "worker",
+            "--index",
+            str(self.started if index is None else index),
+        ]
         child = Child(name, command, self.folder / f"{name}.log", environment)
         worker = WorkerProcess(self.started, child, fault)
         self.started += 1

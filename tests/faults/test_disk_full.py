@@ -1,4 +1,4 @@
-"""Scenario 8: the disk of the broker, or of the warehouse, is full; a changelog is lost."""
+"""Scenario 8: the disk of the broker, the warehouse or a worker is full; state on disk is damaged, a changelog is lost."""
 
 from __future__ import annotations
 
@@ -115,6 +115,47 @@ def test_a_broker_whose_disk_is_full_goes_on_when_there_is_room(
             )
     finally:
         broker.stop()
+
+
+@pytest.mark.faults
+def test_a_worker_whose_disk_is_full_goes_on_when_there_is_room(
+    new_settings: NewSettings, tmp_path: Path, disk: Disk, assert_base: Callable[..., None]
+) -> None:
+    with cluster(new_settings(home=disk.folder / "home"), tmp_path) as running:
+        running.restarts = True
+        workload = large()
+        parts = workload.parts(2)
+        running.start()
+        send(running.settings, next(parts))
+        running.settle()
+        disk.fill(but=64 * 1024)
+        send(running.settings, next(parts))
+        until(lambda: "can't be used" in running.said(), "the state can't be written", 120)
+        disk.free()
+        assert_base(running, workload, "a worker's disk full for a while")
+
+
+@pytest.mark.faults
+def test_a_worker_whose_state_is_damaged_rebuilds_it_from_the_changelog(
+    new_settings: NewSettings, tmp_path: Path, assert_base: Callable[..., None]
+) -> None:
+    with cluster(new_settings(), tmp_path) as running:
+        workload = small()
+        parts = workload.parts(2)
+        first = running.start()
+        send(running.settings, next(parts))
+        running.settle()
+        running.end()
+        tables = list(running.settings.home.rglob(f"workers/**/{first.index}/state/**/*.sst"))
+        for table in tables:
+            content = bytearray(table.read_bytes())
+            content[len(content) // 3 : 2 * len(content) // 3] = bytes(len(content) // 3)
+            table.write_bytes(content)
+        assert tables, "there is nothing to damage"
+        again = running.start(index=first.index)
+        send(running.settings, next(parts))
+        assert_base(running, workload, f"{len(tables)} files of state damaged between two runs")
+        assert "rebuilt from" in again.log()
 
 
 @pytest.mark.faults
