@@ -26,7 +26,8 @@ demo: setup  ## the main job on the embedded services: simulate, stitch, detect,
 	$(BIN)/throughline demo
 
 test: setup tools lint  ## everything but the long runs, on the compiled core; its own tests on the interpreted one too
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/engine
+	$(BIN)/python -m pytest tests/engine  # sessions and time-outs: nothing may run beside them
 	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q -n 2 tests/core tests/stories
 
 test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: nothing is compiled

@@ -40,6 +40,8 @@ class File:
 
 def main() -> int:
     logging.basicConfig(level="WARNING", format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    # it tells of offsets that the group did not take, after which records are written again
+    logging.getLogger("pipeline.engine.transport").setLevel(logging.INFO)
     settings = config()
     app = build_app(settings, Told(settings.data))
     create_sink(app, "file", [f"{os.environ['APP']}.in"], lambda: File(settings.data / "written"))
