@@ -19,7 +19,7 @@ def register(app: Any, deps: Deps) -> None:
     if not deps.plan.links:
         return
     topology = deps.topology
-    config = LinkerConfig(topology.identity, topology.partitions, rules_of(deps.plan.kinds))
+    config = LinkerConfig(topology.identity, topology.state, topology.partitions, rules_of(deps.plan.kinds))
 
     def factory(partition: int, store: Store) -> StageLogic:
         return Counted("linker", topology.links, partition, Linker(store, config), deps.metrics)

@@ -19,7 +19,7 @@ from pipeline.core.frames import FrameWriter
 from pipeline.core.linker import Linker, LinkerConfig
 from pipeline.core.linking import rules_of
 from pipeline.core.messages import Heard, Pair
-from pipeline.core.run import IDENTITY, LINKS, MemoryRecord, MemoryStore
+from pipeline.core.run import IDENTITY, LINKS, STATE, MemoryRecord, MemoryStore
 from pipeline.core.tokens import Tokens
 from pipeline.ports import Headers
 from schemas.journey_map import DEFAULT_IDENTIFIERS
@@ -92,7 +92,7 @@ def main() -> None:
     coming = links(given.persons, given.late)
     batches = [frames(coming[start : start + given.batch]) for start in range(0, len(coming), given.batch)]
     store, outbox = MemoryStore(), _Frames()
-    linker = Linker(store, LinkerConfig(IDENTITY, 4, rules_of(DEFAULT_IDENTIFIERS)))
+    linker = Linker(store, LinkerConfig(IDENTITY, STATE, 4, rules_of(DEFAULT_IDENTIFIERS)))
     garbage.relax()
     began = time.process_time()
     for batch in batches:

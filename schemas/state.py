@@ -53,6 +53,50 @@ class PersonOverride(Contract):
     version: int
 
 
+LinkStatus = Literal["joined", "refused", "unlinked"]
+LinkRule = Literal["unique", "full", "unlinked", "shared"]
+
+
+class LinkState(Contract):
+    """What was said of two personal identifiers, and what came of it.
+
+    `joined`: they are one person. `refused`: a link that joins nobody, because of a `rule`: the persons have different
+    values of a `unique` kind, one would be `full` (`most_per_person`), two of their identifiers were `unlinked` by
+    somebody, or one of the two is `shared` by strangers (`most_links`). `unlinked`: somebody has said by name that they
+    are not one person.
+    """
+
+    kind: Literal["link"] = "link"
+    one: str = Field(description="Token; the lesser of the two.")
+    other: str = Field(description="Token.")
+    status: LinkStatus
+    rule: LinkRule | None = None
+    linked_at: Instant | None = Field(
+        default=None, description="Time of the first touchpoint that links them."
+    )
+    linked_source: str | None = None
+    linked_id: str | None = None
+    said_at: Instant | None = Field(default=None, description="When somebody last spoke of the two by name.")
+    said_source: str | None = None
+    said_id: str | None = None
+    said_one: bool | None = Field(
+        default=None, description="What was said then: whether they are one person."
+    )
+    persons: list[str] = Field(description="Whose `one` and `other` were at that moment.")
+    version: int
+
+
+class IdentifierState(Contract):
+    """Whose a personal identifier is that was ever linked. `shared`: by strangers; it joins nobody and stands alone."""
+
+    kind: Literal["identifier"] = "identifier"
+    identifier: str = Field(description="Token.")
+    person_id: str
+    named_by: str = Field(description="Token of the identifier that names the person.")
+    shared: bool
+    version: int
+
+
 class StageCounts(Contract):
     """What one partition of a stage has counted since the pipeline began; keyed by `counts:stage/partition`."""
 
@@ -66,5 +110,6 @@ class StageCounts(Contract):
 
 
 StateRecord = Annotated[
-    JourneyState | PersonState | PersonOverride | StageCounts, Field(discriminator="kind")
+    JourneyState | PersonState | PersonOverride | LinkState | IdentifierState | StageCounts,
+    Field(discriminator="kind"),
 ]

@@ -20,7 +20,15 @@ from schemas.finding import (
     StallFinding,
     StallStatus,
 )
-from schemas.state import JourneyState, PersonOverride, PersonState, StageCounts, StageVisit
+from schemas.state import (
+    IdentifierState,
+    JourneyState,
+    LinkState,
+    PersonOverride,
+    PersonState,
+    StageCounts,
+    StageVisit,
+)
 
 TOPOLOGY = Topology()
 ANNA = UUID("8a000000-0000-8000-8000-00000000000a")
@@ -197,6 +205,29 @@ def person(person_id: UUID, touchpoints: int, version: int = 0) -> PersonState:
 def override(born: UUID, identifier: str, owner: UUID, version: int = 0) -> PersonOverride:
     return PersonOverride(
         born_person_id=str(born), identifier=identifier, person_id=str(owner), version=version
+    )
+
+
+def linked(one: str, other: str, version: int = 0, **changes: object) -> LinkState:
+    """Two identifiers that are one person, Anna, since a touchpoint of May 2018."""
+    fields: dict[str, object] = {
+        "one": one,
+        "other": other,
+        "status": "joined",
+        "linked_at": at("2018-05-01 09:00"),
+        "linked_source": "/shop",
+        "linked_id": "1",
+        "persons": [str(ANNA), str(ANNA)],
+        "version": version,
+    }
+    return LinkState.model_validate({**fields, **changes})
+
+
+def identified(
+    identifier: str, whose: UUID, named_by: str, version: int = 0, *, shared: bool = False
+) -> IdentifierState:
+    return IdentifierState(
+        identifier=identifier, person_id=str(whose), named_by=named_by, shared=shared, version=version
     )
 
 

@@ -2,7 +2,8 @@
 
 It is the one writer of persons: one partition of `identity.links`. It keeps what was said of each pair, and for each
 identifier the one that names its person; when that changes, the identifier's identity partition is told, with a
-version that only grows. The result is that of `linking.persons` over everything that was said, whatever the order.
+version that only grows. The result is that of `linking.persons` over everything that was said, whatever the order. What
+became of each link, and whose each identifier is, is published besides (`link_audit`).
 
 A link that comes behind all others of the two persons joins them in passing. Any other (a late link, a word that
 parts two identifiers, one that turns out to be shared) has the persons around it computed anew.
@@ -22,7 +23,9 @@ from typing import Final
 import msgspec
 
 from pipeline.core.frames import LINK_FRAMES, FrameWriter
+from pipeline.core.link_audit import LinkAudit
 from pipeline.core.linking import (
+    SHARED,
     UNLINKED,
     Rules,
     are_apart,
@@ -39,7 +42,10 @@ from pipeline.core.recent import Recent
 from pipeline.core.stored import LinkerState, Node, reader
 from pipeline.core.tokens import kind_of, partition_of_token
 from pipeline.ports import Outbox, Record, Store
+from schemas.state import LinkRule
 
+LARGE: Final = 20
+"""A person with more identifiers than this is worth a look: most have three."""
 _NODE: Final = b"n"
 _STATE: Final = b"s"
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -63,6 +69,7 @@ class LinkerConfig:
     """`partitions` are those of `identity_topic`; of `hot_identifiers` the state is kept unpacked."""
 
     identity_topic: str
+    state_topic: str
     partitions: int
     rules: Rules
     hot_identifiers: int = 100_000
@@ -72,7 +79,8 @@ class Linker:
     """The logic of the one partition of `identity.links`.
 
     `counts` counts, since this object was built: `links` that said something new, `repeated` ones, `refused` (now
-    forbidden by a rule), `assigned`, `computed_anew` (identifiers whose persons were).
+    forbidden by a rule), `shared` (identifiers that turned out to be), `assigned`, `large` (times that a person came to
+    have more than 20 identifiers), `computed_anew` (identifiers whose persons were).
     """
 
     def __init__(self, store: Store, config: LinkerConfig) -> None:
@@ -83,6 +91,7 @@ class Linker:
         self._hot: Recent[Token, Node] = Recent(config.hot_identifiers)
         self._changed: dict[Token, Node] = {}
         self._before: dict[Token, Token] = {}
+        self._audit = LinkAudit(config.state_topic)
         self._unsettled: dict[Token, None] = {}
         kept = store.get(_STATE)
         digest = digest_of(config.rules)
@@ -98,7 +107,7 @@ class Linker:
             self._hear(message)
         if self._unsettled:
             self._settle()
-        self._assign(outbox)
+        self._tell(outbox)
         self._save()
 
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
@@ -122,13 +131,20 @@ class Linker:
         pair = said(known, message.pair)
         if pair == known or (one.shared and other.shared):
             self.counts["repeated"] += 1
+            if one.shared and other.shared:
+                # nobody keeps it, so it can't be known whether it was told
+                self._audit.link(message.to, message.peer, message.pair)
             return
         self.counts["links"] += 1
+        self._audit.link(message.to, message.peer, pair)
         is_simple = known is None and pair.word is None and not (one.shared or other.shared)
+        self.counts["refused"] += one.shared or other.shared
         is_last = is_simple and self._is_last(one, other, pair.link)
         ends = ((message.to, one, message.peer), (message.peer, other, message.to))
         for token, node, peer in ends:
             if not node.shared:
+                if not node.pairs:
+                    self._audit.identifier(token)
                 self._change(token, node).pairs[peer] = pair
         for token, node, _ in ends:
             self._share(token, node)
@@ -188,7 +204,7 @@ class Linker:
         refused = {(refusal.one, refusal.other): refusal.rule for refusal in found.refused}
         for one, other in links:
             rule = refused.get((one, other))
-            if rule is None:
+            if rule is None or rule == SHARED:
                 self._accept(one, other)
             else:
                 self._refuse(one, other, rule)
@@ -214,11 +230,13 @@ class Linker:
         """See whether an identifier has become one that strangers share; then it leaves everyone."""
         links = sum(pair.link is not None for pair in node.pairs.values())
         if links > self._rules.kinds[kind_of(token)].most_links:
-            for peer in node.pairs:
+            self._audit.identifier(token)
+            for peer, pair in node.pairs.items():
                 self._unsettle(token, peer)
-                if self._node(peer).shared:
-                    # nobody keeps the pair any more, so nobody could say what becomes of it
-                    self._accept(min(token, peer), max(token, peer))
+                self._audit.link(min(token, peer), max(token, peer), pair)
+                self._accept(min(token, peer), max(token, peer))
+            self.counts["shared"] += 1
+            self.counts["refused"] += len(node.pairs)
             node.shared, node.pairs = True, {}
 
     def _unsettle(self, *tokens: Token) -> None:
@@ -230,9 +248,13 @@ class Linker:
 
     def _name(self, members: list[Token], root: Token) -> None:
         """Make these identifiers one person, named by `root`."""
+        if len(members) > LARGE and len(self._members(root)) <= LARGE:
+            self.counts["large"] += 1
         for token in members:
             node = self._node(token)
             kept = sorted(members) if token == root and len(members) > 1 else []
+            if node.root != root:
+                self._audit.identifier(token)
             if node.root != root or node.members != kept:
                 self._before.setdefault(token, node.root)
                 node = self._change(token, node)
@@ -242,31 +264,44 @@ class Linker:
         node = self._node(one)
         if other in node.refused:
             del self._change(one, node).refused[other]
+            self._audited(one, other)
 
-    def _refuse(self, one: Token, other: Token, rule: str) -> None:
+    def _refuse(self, one: Token, other: Token, rule: LinkRule) -> None:
         node = self._node(one)
         if node.refused.get(other) != rule:
             self.counts["refused"] += 1
             self._change(one, node).refused[other] = rule
+            self._audited(one, other)
 
-    def _assign(self, outbox: Outbox) -> None:
-        """Tell the identity partitions of every identifier whose person is another than before the batch."""
+    def _audited(self, one: Token, other: Token) -> None:
+        pair = self._node(one).pairs.get(other) or self._node(other).pairs.get(one)
+        if pair is not None:
+            self._audit.link(one, other, pair)
+
+    def _tell(self, outbox: Outbox) -> None:
+        """Tell the identity partitions of every identifier whose person is another than before the batch, and everyone of
+        what became of the links.
+        """
         moved = {
             token: root
             for token, before in self._before.items()
             if (root := self._node(token).root) != before
         }
         self._before = {}
-        if not moved:
+        if not moved and not self._audit.owes:
             return
-        config = self._config
         self._state.version += 1
+        self._assign(moved, outbox)
+        self._audit.publish(self._node, self._state.version, outbox)
+        self._store.put(_STATE, _pack(self._state))
+
+    def _assign(self, moved: dict[Token, Token], outbox: Outbox) -> None:
+        config = self._config
         writer = FrameWriter(outbox, config.identity_topic, config.partitions)
         for token, root in moved.items():
             writer.add(partition_of_token(token, config.partitions), Assign(token, root, self._state.version))
         writer.flush()
         self.counts["assigned"] += len(moved)
-        self._store.put(_STATE, _pack(self._state))
 
     def _members(self, root: Token) -> list[Token]:
         return self._node(root).members or [root]

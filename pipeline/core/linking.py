@@ -19,11 +19,12 @@ from typing import Final, NamedTuple
 from pipeline.core.kinds import IdentifierKind, ranks
 from pipeline.core.messages import Pair, Said, Token
 from pipeline.core.tokens import kind_of
+from schemas.state import LinkRule
 
-UNLINKED: Final = "unlinked"
-SHARED: Final = "shared"
-FULL: Final = "full"
-UNIQUE: Final = "unique"
+UNLINKED: Final[LinkRule] = "unlinked"
+SHARED: Final[LinkRule] = "shared"
+FULL: Final[LinkRule] = "full"
+UNIQUE: Final[LinkRule] = "unique"
 
 Links = Mapping[tuple[Token, Token], Pair]
 """What was said of each pair, the lesser token first."""
@@ -52,7 +53,7 @@ def digest_of(rules: Rules) -> bytes:
 class Refusal(NamedTuple):
     """A link that joined nobody: the rule that forbade it, the touchpoint that said it, the two identifiers."""
 
-    rule: str
+    rule: LinkRule
     said: Said
     one: Token
     other: Token
@@ -165,7 +166,7 @@ def _join(
     shared: Collection[Token],
     apart: Mapping[Token, set[Token]],
     rules: Rules,
-) -> str | None:
+) -> LinkRule | None:
     """Make one person of two; the rule that forbids it, None if they are one now."""
     if one in shared or other in shared:
         return SHARED
@@ -184,7 +185,7 @@ def _join(
     return rule
 
 
-def forbids(mine: Mapping[str, int], theirs: Mapping[str, int], rules: Rules) -> str | None:
+def forbids(mine: Mapping[str, int], theirs: Mapping[str, int], rules: Rules) -> LinkRule | None:
     """The rule that two persons with so many identifiers of each kind would break as one."""
     for kind, count in mine.items():
         also = theirs.get(kind)

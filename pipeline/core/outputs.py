@@ -14,6 +14,7 @@ import msgspec
 
 from pipeline.core import instants
 from schemas.finding import PromiseStatus, Severity, StallStatus
+from schemas.state import LinkRule, LinkStatus
 
 encode = msgspec.json.Encoder().encode
 
@@ -142,6 +143,30 @@ class PersonOverride(msgspec.Struct, gc=False, tag_field="kind", tag="override")
     born_person_id: str
     identifier: str
     person_id: str
+    version: int
+
+
+class LinkState(msgspec.Struct, gc=False, tag_field="kind", tag="link"):
+    one: str
+    other: str
+    status: LinkStatus
+    rule: LinkRule | None
+    linked_at: datetime | None
+    linked_source: str | None
+    linked_id: str | None
+    said_at: datetime | None
+    said_source: str | None
+    said_id: str | None
+    said_one: bool | None
+    persons: list[str]
+    version: int
+
+
+class IdentifierState(msgspec.Struct, gc=False, tag_field="kind", tag="identifier"):
+    identifier: str
+    person_id: str
+    named_by: str
+    shared: bool
     version: int
 
 

@@ -228,7 +228,7 @@ class MemoryPipeline:
         if topic == IDENTITY:
             self._logics[queue] = Identity(partition, store, self._identity_config())
         elif topic == LINKS:
-            config = LinkerConfig(IDENTITY, self._config.partitions, rules_of(self._plan.kinds))
+            config = LinkerConfig(IDENTITY, STATE, self._config.partitions, rules_of(self._plan.kinds))
             self._logics[queue] = Linker(store, config)
         elif topic == JOURNEYS:
             self._logics[queue] = JourneyStage(partition, store, self._journey_config(), self._plan)

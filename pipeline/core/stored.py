@@ -13,6 +13,7 @@ import msgspec
 
 from pipeline.core.messages import Entry, Micros, Origin, Pair, Token
 from pipeline.ports import DamagedStateError
+from schemas.state import LinkRule
 
 Order = tuple[Micros, str, str, str]
 """A place in trail order: time, sequence, source, id."""
@@ -80,14 +81,15 @@ class LinkerState(msgspec.Struct, array_like=True):
 
 class Node(msgspec.Struct, array_like=True):
     """What the linker knows of an identifier: `pairs` by the other identifier, `refused` the rule that forbade a link
-    (kept with the lesser of the two), the `root` that names its person, and if that is this one, all `members`.
+    (kept with the lesser of the two; that one of them is shared forbids it anyway), the `root` that names its person, and
+    if that is this one, all `members`.
 
     One that is `shared` has no pairs any more: it joins nobody, whatever is said.
     """
 
     root: Token
     pairs: dict[Token, Pair] = {}
-    refused: dict[Token, str] = {}
+    refused: dict[Token, LinkRule] = {}
     members: list[Token] = []
     shared: bool = False
 

@@ -219,12 +219,40 @@ _READINGS = (
         {"born_person_id": _UUID, "identifier": _TEXT, "person_id": _UUID, "version": _UINT64},
         {},
     ),
+    Reading(
+        "identity_links",
+        {},
+        {
+            "one": _TEXT,
+            "other": _TEXT,
+            "version": _UINT64,
+            "status": _TEXT,
+            "rule": _TEXT,
+            "linked_at": _MAYBE_INSTANT,
+            "linked_source": _TEXT,
+            "linked_id": _TEXT,
+            "said_at": _MAYBE_INSTANT,
+            "said_source": _TEXT,
+            "said_id": _TEXT,
+            "said_one": "Nullable(Bool)",
+            "persons": "Array(UUID)",
+        },
+        {},
+    ),
+    Reading(
+        "identifiers",
+        {},
+        {"identifier": _TEXT, "version": _UINT64, "person_id": _UUID, "named_by": _TEXT, "shared": _FLAG},
+        {},
+    ),
 )
 _STATEMENTS = {reading.table: reading.statement for reading in _READINGS}
 _STATES = {
     "journeys": wire.JourneyState,
     "persons": wire.PersonState,
     "person_overrides": wire.PersonOverride,
+    "identity_links": wire.LinkState,
+    "identifiers": wire.IdentifierState,
 }
 
 
@@ -255,7 +283,9 @@ def finding_readings(records: Sequence[Record]) -> list[Block]:
 
 
 def state_readings(records: Sequence[Record]) -> list[Block]:
-    """`journeys.state` → journeys, persons, person_overrides; the few counts become rows here."""
+    """`journeys.state` → journeys, persons, person_overrides, identity_links, identifiers; the few counts become
+    rows here.
+    """
     alive = [record for record in records if record.value is not None]
     kinds = [type(wire.decode_state(record.value or b"")) for record in alive]
     said = list(zip(alive, kinds, strict=True))

@@ -83,8 +83,8 @@ def finding_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
 
 
 def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
-    """`journeys.state` → journeys, persons, person_overrides, stage_counts. A record without a value says
-    nothing new: skipped.
+    """`journeys.state` → journeys, persons, person_overrides, identity_links, identifiers, stage_counts. A
+    record without a value says nothing new: skipped.
     """
     good, states = _decoded((r for r in records if r.value is not None), wire.decode_state, refuse)
     pairs = list(zip(good, states, strict=True))
@@ -92,6 +92,8 @@ def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
         _journeys([(r, s) for r, s in pairs if isinstance(s, wire.JourneyState)]),
         _persons([(r, s) for r, s in pairs if isinstance(s, wire.PersonState)]),
         _overrides([(r, s) for r, s in pairs if isinstance(s, wire.PersonOverride)]),
+        _links([(r, s) for r, s in pairs if isinstance(s, wire.LinkState)]),
+        _identifiers([(r, s) for r, s in pairs if isinstance(s, wire.IdentifierState)]),
         _counts([(r, s) for r, s in pairs if isinstance(s, wire.StageCounts)]),
     ]
 
@@ -305,6 +307,38 @@ def _overrides(rows: Sequence[tuple[Record, wire.PersonOverride]]) -> Block:
         "version": [s.version for s in states],
     }
     return Block("person_overrides", columns, [record for record, _ in rows])
+
+
+def _links(rows: Sequence[tuple[Record, wire.LinkState]]) -> Block:
+    states = [state for _, state in rows]
+    columns: dict[str, list[Any]] = {
+        "one": [s.one for s in states],
+        "other": [s.other for s in states],
+        "version": [s.version for s in states],
+        "status": [s.status for s in states],
+        "rule": [s.rule or "" for s in states],
+        "linked_at": [_micros_or_none(s.linked_at) for s in states],
+        "linked_source": [s.linked_source or "" for s in states],
+        "linked_id": [s.linked_id or "" for s in states],
+        "said_at": [_micros_or_none(s.said_at) for s in states],
+        "said_source": [s.said_source or "" for s in states],
+        "said_id": [s.said_id or "" for s in states],
+        "said_one": [s.said_one for s in states],
+        "persons": [s.persons for s in states],
+    }
+    return Block("identity_links", columns, [record for record, _ in rows])
+
+
+def _identifiers(rows: Sequence[tuple[Record, wire.IdentifierState]]) -> Block:
+    states = [state for _, state in rows]
+    columns: dict[str, list[Any]] = {
+        "identifier": [s.identifier for s in states],
+        "version": [s.version for s in states],
+        "person_id": [s.person_id for s in states],
+        "named_by": [s.named_by for s in states],
+        "shared": [s.shared for s in states],
+    }
+    return Block("identifiers", columns, [record for record, _ in rows])
 
 
 def _counts(rows: Sequence[tuple[Record, wire.StageCounts]]) -> Block:

@@ -124,6 +124,30 @@ class PersonOverride(Struct, frozen=True, gc=False, tag_field="kind", tag="overr
     version: int
 
 
+class LinkState(Struct, frozen=True, gc=False, tag_field="kind", tag="link"):
+    one: str
+    other: str
+    status: str
+    persons: tuple[UUID, ...]
+    version: int
+    rule: str | None = None
+    linked_at: datetime | None = None
+    linked_source: str | None = None
+    linked_id: str | None = None
+    said_at: datetime | None = None
+    said_source: str | None = None
+    said_id: str | None = None
+    said_one: bool | None = None
+
+
+class IdentifierState(Struct, frozen=True, gc=False, tag_field="kind", tag="identifier"):
+    identifier: str
+    person_id: UUID
+    named_by: str
+    shared: bool
+    version: int
+
+
 class StageCounts(Struct, frozen=True, gc=False, tag_field="kind", tag="counts"):
     stage: str
     partition: int
@@ -132,7 +156,7 @@ class StageCounts(Struct, frozen=True, gc=False, tag_field="kind", tag="counts")
 
 
 Finding = PromiseFinding | StallFinding
-StateRecord = JourneyState | PersonState | PersonOverride | StageCounts
+StateRecord = JourneyState | PersonState | PersonOverride | LinkState | IdentifierState | StageCounts
 
 decode_touchpoint = msgspec.json.Decoder(EnrichedTouchpoint).decode
 decode_finding = msgspec.json.Decoder(Finding).decode

@@ -112,7 +112,7 @@ def test_what_can_be_read_passes() -> None:
 
 def test_persons_that_were_linked_by_other_rules_stop_the_worker() -> None:
     def linker(store: Store, kinds: Mapping[str, IdentifierKind]) -> StageLogic:
-        config = LinkerConfig("identity.touchpoints", 4, rules_of(kinds))
+        config = LinkerConfig("identity.touchpoints", "journeys.state", 4, rules_of(kinds))
         return stopping(lambda _, store: Linker(store, config))(0, store)
 
     store = MemoryStore()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,12 +10,14 @@ from identity_world import DictStore, Logs
 
 from pipeline.core.frames import IDENTITY_FRAMES, FrameWriter
 from pipeline.core.linker import Linker, LinkerConfig, LinkRulesChangedError
-from pipeline.core.linking import persons, rules_of, said, shared_by_strangers
+from pipeline.core.linking import SHARED, is_forbidden, persons, rules_of, said, shared_by_strangers
 from pipeline.core.messages import Assign, Heard, Pair
-from pipeline.core.tokens import Tokens
+from pipeline.core.outputs import IdentifierState, LinkState
+from pipeline.core.tokens import Tokens, person_of
 from schemas.journey_map import IdentifierKind
+from schemas.state import LinkRule
 
-LINKS, IDENTITY, PARTITIONS = "identity.links", "identity.touchpoints", 3
+LINKS, IDENTITY, STATE, PARTITIONS = "identity.links", "identity.touchpoints", "journeys.state", 3
 
 
 KINDS = {
@@ -24,7 +27,7 @@ KINDS = {
 }
 RULES = rules_of(KINDS)
 TOKENS = Tokens("a test's key", KINDS)
-CONFIG = LinkerConfig(IDENTITY, PARTITIONS, RULES, hot_identifiers=4)
+CONFIG = LinkerConfig(IDENTITY, STATE, PARTITIONS, RULES, hot_identifiers=4)
 
 
 def token(name: str) -> str:
@@ -33,6 +36,7 @@ def token(name: str) -> str:
     return TOKENS.token(kind, name[1:])
 
 
+read_state = msgspec.json.Decoder(LinkState | IdentifierState).decode
 NAMES = {token(kind + number): kind + number for kind in "ced" for number in "0123456789"}
 
 
@@ -57,6 +61,7 @@ class World:
         self.store, self.config = DictStore(), config
         self.linker = Linker(self.store, config)
         self.told: dict[str, Assign] = {}
+        self.states: dict[bytes, LinkState | IdentifierState] = {}
 
     def hear(self, *messages: Heard) -> list[Assign]:
         heard, outbox = Logs(), Logs()
@@ -65,6 +70,9 @@ class World:
             writer.add(0, message)
         writer.flush()
         self.linker.process(heard.log(LINKS, 0), outbox)
+        for partition in range(PARTITIONS):
+            for record in outbox.log(STATE, partition):
+                self._read(record.key or b"", read_state(record.value or b""))
         told = [
             message
             for partition in range(PARTITIONS)
@@ -77,6 +85,17 @@ class World:
             assert known is None or known.version < message.version
             self.told[message.to] = message
         return [message for message in told if isinstance(message, Assign)]
+
+    def _read(self, key: bytes, state: LinkState | IdentifierState) -> None:
+        known = self.states.get(key)
+        assert known is None or known.version < state.version
+        self.states[key] = state
+
+    def became_of(self, one: str, other: str) -> tuple[str, str | None]:
+        """Status and rule of a link, as published."""
+        state = self.states["link:{}/{}".format(*sorted((token(one), token(other)))).encode()]
+        assert isinstance(state, LinkState)
+        return state.status, state.rule
 
     def restart(self) -> None:
         self.linker = Linker(self.store, self.config)
@@ -172,7 +191,7 @@ def test_persons_that_follow_other_rules_are_not_mixed_with_new_ones() -> None:
     world.hear(link("d1", "e1", 1))
     kinds = {**KINDS, "email": IdentifierKind(kind="personal", strength=2, most_per_person=3)}
     with pytest.raises(LinkRulesChangedError, match="most_per_person"):
-        Linker(world.store, LinkerConfig(IDENTITY, PARTITIONS, rules_of(kinds)))
+        Linker(world.store, LinkerConfig(IDENTITY, STATE, PARTITIONS, rules_of(kinds)))
 
 
 names = st.sampled_from([kind + number for kind in "ced" for number in "012"])
@@ -205,9 +224,92 @@ def test_whatever_the_order_persons_are_those_of_the_set_of_what_was_said(
     expected = persons(pairs, RULES, shared_by_strangers(pairs, RULES))
     told = {name: world.owner(NAMES[name]) for name in expected.root}
     assert told == {name: NAMES[root] for name, root in expected.root.items()}
-    kept = {
-        (ends[0], ends[1]): rule
-        for ends in pairs
-        if (rule := world.linker._node(ends[0]).refused.get(ends[1])) is not None
+
+
+@settings(max_examples=500, deadline=None)
+@given(messages, st.randoms(use_true_random=False))
+def test_whatever_the_order_what_was_told_last_is_what_became_of_each_link(
+    heard: list[Heard], random: object
+) -> None:
+    world = World()
+    order = everyone_hears(heard, random)
+    while order:
+        count = random.randint(1, 6)  # type: ignore[attr-defined]
+        world.hear(*order[:count])
+        del order[:count]
+        if random.random() < 0.2:  # type: ignore[attr-defined]
+            world.restart()
+    pairs = everything(heard)
+    shared = shared_by_strangers(pairs, RULES)
+    root, refused = persons(pairs, RULES, shared)
+    rules: dict[tuple[str, str], LinkRule] = {(each.one, each.other): each.rule for each in refused}
+    links = {key: state for key, state in world.states.items() if isinstance(state, LinkState)}
+    assert len(links) == len(pairs)
+    for state in links.values():
+        pair = pairs[state.one, state.other]
+        rule = SHARED if {state.one, state.other} <= shared else rules.get((state.one, state.other))
+        status = "unlinked" if is_forbidden(pair) else "joined" if rule is None else "refused"
+        assert (state.status, state.rule) == (status, None if status == "unlinked" else rule)
+        assert (state.linked_id, state.said_one) == (pair.link and pair.link[2], pair.word and pair.word[1])
+    identifiers = {
+        state.identifier: state for state in world.states.values() if isinstance(state, IdentifierState)
     }
-    assert kept == {(refusal.one, refusal.other): refusal.rule for refusal in expected.refused}
+    assert {name: state.named_by for name, state in identifiers.items()} == root
+    assert {name for name, state in identifiers.items() if state.shared} == shared
+    assert all(state.person_id == person_of(state.named_by) for state in identifiers.values())
+
+
+def everyone_hears(heard: list[Heard], random: object) -> list[Heard]:
+    """In any order, some twice; each with everything that was said of its pair so far, as identity passes it on."""
+    order = [*heard, *heard[: len(heard) // 3]]
+    random.shuffle(order)  # type: ignore[attr-defined]
+    known: dict[tuple[str, str], Pair] = {}
+    told = []
+    for message in order:
+        ends = (message.to, message.peer)
+        pair = said(known.get(ends), message.pair)
+        if pair != known.get(ends):
+            known[ends] = pair
+            told.append(Heard(*ends, pair))
+    return told
+
+
+def test_a_refused_link_is_told_with_its_rule_its_touchpoint_and_the_two_persons() -> None:
+    world = World()
+    world.hear(link("d1", "c1", 5), link("d1", "c2", 6, "wrong"))
+    assert world.became_of("d1", "c1") == ("joined", None)
+    assert world.became_of("d1", "c2") == ("refused", "unique")
+    state = world.states["link:{}/{}".format(*sorted((token("d1"), token("c2")))).encode()]
+    assert isinstance(state, LinkState)
+    assert (state.linked_source, state.linked_id) == ("shop", "wrong")
+    whose = dict(zip((state.one, state.other), state.persons, strict=True))
+    assert whose == {token("d1"): person_of(token("c1")), token("c2"): person_of(token("c2"))}
+
+
+def test_a_link_that_an_earlier_one_pushes_out_is_told_again() -> None:
+    world = World()
+    world.hear(link("d1", "c1", 5))
+    world.hear(link("d1", "c2", 4))
+    assert world.became_of("d1", "c1") == ("refused", "unique")
+    assert world.became_of("d1", "c2") == ("joined", None)
+
+
+def test_all_links_of_an_identifier_that_strangers_share_are_refused() -> None:
+    world = World()
+    others = ["e0", "e1", "c0", "e2", "e3"]
+    for number, other in enumerate(others):
+        world.hear(link("d1", other, number))
+    assert {world.became_of("d1", other) for other in others} == {("refused", "shared")}
+    assert world.linker.counts["refused"] == 5
+    assert world.linker.counts["shared"] == 1
+
+
+def test_nothing_is_kept_of_the_links_of_a_shared_identifier() -> None:
+    world = World()
+    for number in "0123456789":
+        world.hear(link("d1", f"e{number}", int(number)))
+    sizes = {len(value) for key, value in world.store.items() if token("d1").encode() in key}
+    one_more = World()
+    for number in "0123":
+        one_more.hear(link("d1", f"e{number}", int(number)))
+    assert sizes == {len(value) for key, value in one_more.store.items() if token("d1").encode() in key}

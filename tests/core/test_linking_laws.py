@@ -16,7 +16,7 @@ from pipeline.core.messages import Claim, Entry, Heard, IdentityMessage, Pair, R
 from pipeline.core.tokens import Tokens, person_of
 from schemas.journey_map import IdentifierKind
 
-LINKS = "identity.links"
+LINKS, STATE = "identity.links", "journeys.state"
 KINDS = {
     "customer": IdentifierKind(kind="personal", strength=900, unique=True),
     "email": IdentifierKind(kind="personal", strength=700, most_per_person=2),
@@ -75,7 +75,9 @@ class LinkedWorld(World):
         self.relink()
 
     def relink(self) -> None:
-        self.linker = Linker(self.links, LinkerConfig(IDENTITY, self.partitions, RULES, hot_identifiers=4))
+        self.linker = Linker(
+            self.links, LinkerConfig(IDENTITY, STATE, self.partitions, RULES, hot_identifiers=4)
+        )
 
     def step(self, only: str | None = None) -> bool:
         start = self.read.get((LINKS, 0), 0)

@@ -24,6 +24,8 @@ PAIRS = [
     (outputs.JourneyState, state.JourneyState),
     (outputs.PersonState, state.PersonState),
     (outputs.PersonOverride, state.PersonOverride),
+    (outputs.LinkState, state.LinkState),
+    (outputs.IdentifierState, state.IdentifierState),
     (outputs.StageCounts, state.StageCounts),
 ]
 

@@ -106,7 +106,9 @@ def compare(expected: Expected, settings: Settings, inputs: int, ticks: int, lai
 
 def differences(expected: Outcome, found: Outcome) -> list[str]:
     """What two runs differ in."""
-    parts = ("touchpoints", "findings", "persons", "journeys", "letters", "trails", "aggregates")
+    parts = (
+        "touchpoints", "findings", "persons", "journeys", "links", "identifiers", "letters", "trails", "aggregates",
+    )  # fmt: skip
     said = [differs(name, getattr(expected, name), getattr(found, name)) for name in parts[:-1]]
     said += [differs(table, groups, found.aggregates[table]) for table, groups in expected.aggregates.items()]
     return [each for each in said if each]

@@ -52,6 +52,8 @@ class Outcome:
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     persons: dict[str, dict[str, Any]] = field(default_factory=dict)
     journeys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    links: dict[str, dict[str, Any]] = field(default_factory=dict)
+    identifiers: dict[str, dict[str, Any]] = field(default_factory=dict)
     letters: Counter[tuple[str, str, str, bytes]] = field(default_factory=Counter)
     trails: dict[str, tuple[Group, ...]] = field(default_factory=dict)
     aggregates: dict[str, dict[Group, Group]] = field(default_factory=dict)
@@ -84,6 +86,10 @@ def outcome(
             found.persons[state["person_id"]] = _without(state, "version")
         elif state["kind"] == "journey" and state["status"] != "withdrawn":
             found.journeys[state["journey_id"]] = _without(state, "version")
+        elif state["kind"] == "link":
+            found.links[f"{state['one']} {state['other']}"] = _without(state, "version", "persons")
+        elif state["kind"] == "identifier":
+            found.identifiers[state["identifier"]] = _without(state, "version")
     for store in stores:
         found.trails.update(trails(store))
     found.aggregates = aggregates(found)

@@ -89,6 +89,27 @@ def warehouse_differences(
             ),
         ),
         differs(
+            "view links",
+            {(s["one"], s["other"]): _link(s) for s in states if s["kind"] == "link"},
+            {
+                row[:2]: (*row[2:-1], tuple(map(str, row[-1])))
+                for row in warehouse.query(f"SELECT one, other, {', '.join(_LINK)}, persons FROM links")
+            },
+        ),
+        differs(
+            "table identifiers",
+            {
+                (s["identifier"],): (s["person_id"], s["named_by"], s["shared"], s["version"])
+                for s in states
+                if s["kind"] == "identifier"
+            },
+            dict(
+                _rows(
+                    warehouse, "identifier, toString(person_id), named_by, shared, version", "identifiers", 1
+                )
+            ),
+        ),
+        differs(
             "table stage_counts",
             _counts(states),
             dict(_rows(warehouse, "stage, partition, name, count", "stage_counts", 3)),
@@ -199,6 +220,18 @@ def _journeys(states: Iterable[Mapping[str, Any]]) -> dict[str, Row]:
 def _journey_rows(warehouse: Warehouse) -> dict[str, Row]:
     columns = "journey_id, version, toString(person_id), status, opened_at, ended_at, last_at, touchpoints, stages.stage"
     return {key: (*row[:-1], tuple(row[-1])) for (key,), row in _rows(warehouse, columns, "journeys", 1)}
+
+
+_LINK = ("version", "status", "rule", "linked_at", "linked_source", "linked_id", "said_at", "said_one")
+
+
+def _link(state: Mapping[str, Any]) -> Row:
+    values = (_at(state[name]) if name.endswith("_at") else state[name] for name in _LINK)
+    texts = {"rule", "linked_source", "linked_id"}
+    plain = (
+        "" if value is None and name in texts else value for name, value in zip(_LINK, values, strict=True)
+    )
+    return (*plain, tuple(state["persons"]))
 
 
 def _persons(states: Iterable[Mapping[str, Any]]) -> dict[str, Row]:

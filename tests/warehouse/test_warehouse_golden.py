@@ -32,6 +32,9 @@ TABLES = {
     "living_persons": "person_id",
     "persons": "person_id",
     "person_overrides": "identifier",
+    "identity_links": "one, other, version",
+    "links": "one, other",
+    "identifiers": "identifier",
     "stage_counts": "stage, partition, name",
     **{
         aggregate.table: f"{aggregate.bucket}, {', '.join(aggregate.groups)}"
@@ -39,7 +42,7 @@ TABLES = {
     },
 }
 
-VIEWS = {"touchpoints_resolved", "living_persons"}
+VIEWS = {"touchpoints_resolved", "living_persons", "links"}
 
 
 def golden_records() -> list[Consumed]:

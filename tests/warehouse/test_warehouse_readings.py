@@ -16,8 +16,10 @@ from published_records import (
     TOPOLOGY,
     Consumed,
     counts,
+    identified,
     journey,
     letter,
+    linked,
     override,
     person,
     promise,
@@ -43,6 +45,8 @@ TABLES = {
     "journeys": "journey_id, version",
     "persons": "person_id, version",
     "person_overrides": "born_person_id, identifier, version",
+    "identity_links": "one, other, version",
+    "identifiers": "identifier, version",
     "stage_counts": "stage, partition, name, version",
 }
 WAYS: dict[str, tuple[Callable[..., list[Block]], Callable[..., list[Block]]]] = {
@@ -109,6 +113,18 @@ def records_of_every_shape() -> dict[str, Sequence[Record]]:
     states = [
         *(journey(), journey(2**60, stages=visits, ended_at="2018-05-03T00:00:00Z", status="completed")),
         *(person(ANNA, 2), person(BERT, 0, 3), override(ORDER_7, "order_id:7", ANNA, 4)),
+        *(linked("a:1", "b:2"), linked("a:1", "b:2", 2**60, status="refused", rule="shared", persons=[])),
+        linked(
+            "a:1",
+            "b:3",
+            status="unlinked",
+            said_at="2018-05-03T00:00:00.5Z",
+            said_source="/d",
+            said_id="w",
+            said_one=False,
+        ),
+        linked("a:1", "b:4", linked_at=None, linked_source=None, linked_id=None, said_one=True),
+        *(identified("a:1", ANNA, "a:1"), identified("a:1", BERT, "b:2", 2**60, shared=True)),
         *(counts(3, 5, late=2, duplicates=2**40), counts(1)),
     ]
     return {
@@ -247,6 +263,8 @@ def test_a_record_that_only_clickhouse_cannot_read_is_stored_all_the_same(wareho
     [
         *state_readings(published([person(ANNA, 2**32)], TOPOLOGY.state)),
         *state_readings(published([override(BERT, "email:00", ANNA, 2**64)], TOPOLOGY.state)),
+        *state_readings(published([linked("a:1", "b:2", 2**64)], TOPOLOGY.state)),
+        *state_readings(published([identified("a:1", ANNA, "a:1", 2**64)], TOPOLOGY.state)),
         *finding_readings(published([promise("p", "2018-05-01 09:00", "made", 2**32)], TOPOLOGY.findings))[
             1:
         ],

@@ -14,8 +14,10 @@ from published_records import (
     Consumed,
     at,
     counts,
+    identified,
     journey,
     letter,
+    linked,
     override,
     person,
     promise,
@@ -192,20 +194,30 @@ def test_a_stall_goes_to_the_log_and_to_the_stalls() -> None:
 def test_each_state_goes_to_its_table_and_a_tombstone_to_none() -> None:
     records = [
         *published(
-            [journey(), person(ANNA, 2), override(BERT, "email:00", ANNA), counts(3, 5, late=2)],
+            [
+                journey(),
+                person(ANNA, 2),
+                override(BERT, "email:00", ANNA),
+                linked("a:1", "b:2"),
+                identified("a:1", ANNA, "b:2"),
+                counts(3, 5, late=2),
+            ],
             TOPOLOGY.state,
         ),
         Consumed(TOPOLOGY.state, 9, None, key=b"person:gone"),
     ]
 
-    journeys, persons, overrides, counted = state_blocks(records, no_refusal)
+    journeys, persons, overrides, links, identifiers, counted = state_blocks(records, no_refusal)
 
     assert row(journeys)["stages.stage"] == ("in_transit",)
     assert row(journeys)["stages.entered_at"] == (micros(at("2018-05-02 10:00")),)
     assert row(persons)["touchpoints"] == 2
     assert row(overrides)["person_id"] == ANNA
+    assert (row(links)["linked_id"], row(links)["persons"], row(links)["rule"]) == ("1", (ANNA, ANNA), "")
+    assert row(identifiers)["named_by"] == "b:2"
     assert row(counted) == {"stage": "journey", "partition": 3, "name": "late", "count": 2, "version": 5}
-    assert (len(journeys), len(persons), len(overrides), len(counted)) == (1, 1, 1, 1)
+    blocks = (journeys, persons, overrides, links, identifiers, counted)
+    assert [len(block) for block in blocks] == [1] * 6
 
 
 def test_each_count_of_a_stage_is_a_row_that_knows_its_record() -> None:

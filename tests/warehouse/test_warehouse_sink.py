@@ -15,8 +15,10 @@ from published_records import (
     TOPOLOGY,
     Consumed,
     at,
+    identified,
     journey,
     letter,
+    linked,
     override,
     person,
     promise,
@@ -40,6 +42,8 @@ BASE = {
     "journeys": "journey_id",
     "persons": "person_id",
     "person_overrides": "born_person_id, identifier",
+    "identity_links": "one, other, version",
+    "identifiers": "identifier",
     "dead_letters": "time, topic, partition, offset",
 }
 
@@ -105,6 +109,11 @@ def some_of_everything() -> list[Consumed]:
             [journey(), journey(1, touchpoints=5), person(ANNA, 5), person(BERT, 0, 3)], TOPOLOGY.state
         ),
         *published([override(BERT, "email:00", ANNA)], TOPOLOGY.state, 10),
+        *published(
+            [linked("a:1", "b:2"), linked("a:1", "b:2", 1), identified("a:1", ANNA, "b:2")],
+            TOPOLOGY.state,
+            20,
+        ),
         letter(0, b"\xff{"),
     ]
 
@@ -121,6 +130,8 @@ def test_every_record_is_a_row_and_the_last_revision_stands(stage: Stage) -> Non
         "journeys": 1,
         "persons": 2,
         "person_overrides": 1,
+        "identity_links": 2,
+        "identifiers": 1,
         "dead_letters": 1,
     }
     assert stage.warehouse.query(
