@@ -1,17 +1,28 @@
-"""`throughline identity link|unlink`: say by name whether two identifiers are one person."""
+"""`throughline identity`: who is one person with whom and why, and saying so by name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from rich.markup import escape
 
 from pipeline.cli.console import out
+from pipeline.cli.identity_text import show_claims, show_explanation, show_person
+from pipeline.cli.journey import NoPipelineError
 from pipeline.cli.which import Name, settings_of
+from pipeline.core.tokens import Tokens
 from pipeline.engine.topics import require_topics
+from pipeline.errors import ThroughlineError
+from pipeline.maps import load_map
+from pipeline.operations.identity_view import IdentityView
 from pipeline.operations.identity_words import Identifier, WordError, parse_identifier, say_whether_one
 from pipeline.operations.sources import SourceWriter
+from pipeline.warehouse.client import Warehouse
 
 
 def _identifier(text: str) -> Identifier:
@@ -21,8 +32,19 @@ def _identifier(text: str) -> Identifier:
         raise typer.BadParameter(str(error)) from error
 
 
+class NoMapError(ThroughlineError):
+    """A question that needs the journey map, which nobody has named."""
+
+
 One = Annotated[
     Identifier, typer.Argument(help="KIND=VALUE, such as email=ann@example.com.", parser=_identifier)
+]
+Whom = Annotated[
+    str, typer.Argument(help="KIND=VALUE, such as email=ann@example.com or order_id=77; or a person's id.")
+]
+Map = Annotated[
+    Path | None,
+    typer.Option("--map", help="The pipeline's journey map; a replay's own, else THROUGHLINE_JOURNEY_MAP."),
 ]
 Reason = Annotated[str, typer.Option(help="Why, for whoever asks later.")]
 
@@ -37,6 +59,47 @@ def unlink(one: One, other: One, reason: Reason, name: Name = "") -> None:
     _say(one, other, reason, name, are_one=False)
 
 
+def show(whom: Whom, name: Name = "", journey_map: Map = None) -> None:
+    """Show a person: when and why each of its identifiers was linked, and which links were refused."""
+    person = _uuid(whom)
+    with _view(name, journey_map) as view:
+        if person is not None:
+            return show_person(view.person(person), "")
+        whose = view.whose(_identifier(whom))
+        show_claims(whose)
+        return show_person(view.person(whose.person), whose.token)
+
+
+def explain(one: One, other: One, name: Name = "", journey_map: Map = None) -> None:
+    """Say why two identifiers are, or are not, the same person."""
+    with _view(name, journey_map) as view:
+        show_explanation(view.explain(one, other))
+
+
+@contextmanager
+def _view(name: str, journey_map: Path | None) -> Iterator[IdentityView]:
+    settings = settings_of(name)
+    own = settings.home / "replays" / name / "map.yaml"
+    path = journey_map or (own if name and own.exists() else settings.journey_map)
+    if path is None:
+        raise NoMapError(
+            "the journey map says how identifiers are read: name the pipeline's by --map or THROUGHLINE_JOURNEY_MAP"
+        )
+    kinds = load_map(path).identifiers
+    tokens = Tokens(settings.identity_key.get_secret_value(), kinds)
+    with closing(Warehouse.of(settings)) as warehouse:
+        if not warehouse.has_database():
+            raise NoPipelineError(settings.clickhouse, settings.database, name)
+        yield IdentityView(warehouse, kinds, tokens.identify)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def _say(one: Identifier, other: Identifier, reason: str, name: str, *, are_one: bool) -> None:
     settings = settings_of(name)
     require_topics(settings.kafka_admin, settings.topology.specs())
@@ -47,7 +110,11 @@ def _say(one: Identifier, other: Identifier, reason: str, name: str, *, are_one:
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Who is one person with whom, said by name.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Who is one person with whom, and why; and saying so by name.", no_args_is_help=True
+    )
+    group.command("show")(show)
+    group.command("explain")(explain)
     group.command("link")(link)
     group.command("unlink")(unlink)
     app.add_typer(group, name="identity")

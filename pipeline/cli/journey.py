@@ -23,6 +23,12 @@ _PROMISE = {"kept": "green", "broken": "bold red", "at_risk": "yellow", "made": 
 class NoPipelineError(ThroughlineError):
     """The pipeline that was asked about does not exist."""
 
+    def __init__(self, clickhouse: str, database: str, name: str) -> None:
+        there_is_no = f"replay named {name!r}" if name else "live pipeline"
+        super().__init__(
+            f"ClickHouse at {clickhouse} has no database {database}: there is no {there_is_no} yet"
+        )
+
 
 class UnknownCustomerError(ThroughlineError):
     """Nobody has this identifier."""
@@ -38,10 +44,7 @@ def journey(
     settings = settings_of(name)
     with closing(Warehouse.of(settings)) as warehouse:
         if not warehouse.has_database():
-            raise NoPipelineError(
-                f"ClickHouse at {settings.clickhouse} has no database {settings.database}: "
-                f"there is no {f'replay named {name!r}' if name else 'live pipeline'} yet"
-            )
+            raise NoPipelineError(settings.clickhouse, settings.database, name)
         lines = journey_of(warehouse, identifier)
     if not lines:
         raise UnknownCustomerError(

@@ -114,7 +114,7 @@ class _Said(msgspec.Struct):
     revision: int = 0
     version: int = 0
     type: str = ""
-    rule: str = ""
+    rule: str | None = ""
     status: str = ""
     detail: _Detail | None = None
     touchpoints: int = 0
@@ -157,7 +157,7 @@ class Published:
         for value in self.findings.values():
             said = _said(value)
             is_met = said.detail is not None and said.detail.met_at is not None
-            found[said.type, said.rule, said.status, is_met] += 1
+            found[said.type, said.rule or "", said.status, is_met] += 1
         return [FindingCount(*said, count) for said, count in found.items()]
 
     def persons(self) -> list[str]:

@@ -1,0 +1,193 @@
+"""Who an identifier is and why: what `throughline identity show` and `explain` tell.
+
+In: an identifier as its source writes it, the warehouse, the journey map's kinds and the key. Out: the chain of claims from
+a reference to a personal identifier, the person, its links, and the way between two identifiers. What always holds:
+everything is as it was told last; what is on its way is not yet here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from pipeline.core.kinds import IdentifierKind, ranks
+from pipeline.core.tokens import kind_of, person_of
+from pipeline.errors import ThroughlineError
+from pipeline.operations.identity_words import Identifier
+from pipeline.operations.link_tree import Tree, tree, way
+from pipeline.warehouse import identity
+from pipeline.warehouse.client import Warehouse
+from pipeline.warehouse.identity import ClaimRow, IdentifierRow, LinkRow
+
+_REFERENCES = 8
+"""Steps from a reference to whoever owns it: each goes to a stronger kind."""
+_WIDEST = 20_000
+"""Identifiers that are looked at on the way from one to another."""
+Identify = Callable[[str, str], tuple[str, str]]
+"""Kind and value to the token and the value as it counts; empty if it is blocked."""
+
+
+class UnknownKindError(ThroughlineError):
+    """An identifier of a kind that the journey map does not name."""
+
+
+class BlockedError(ThroughlineError):
+    """A value that the journey map says is no identifier."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A reference and the touchpoint by which it belongs to `owner`."""
+
+    reference: Identifier
+    owner: Identifier
+    by: ClaimRow
+
+
+@dataclass(frozen=True)
+class Whose:
+    """What an identifier leads to: `claims` as far as it is a reference, then `token`, which is `person`'s."""
+
+    asked: Identifier
+    claims: list[Claimed]
+    identifier: Identifier
+    token: str
+    person: UUID
+    row: IdentifierRow | None
+
+
+@dataclass(frozen=True)
+class PersonView:
+    """A person: its identifiers by token, the tree of its links, and those that join nobody.
+
+    `references` are tokens by which touchpoints came to it, `values` what is known of tokens in plain text; `came` and
+    `went` count the overrides that move touchpoints to it and away from it.
+    """
+
+    person: UUID
+    named_by: str | None
+    members: dict[str, IdentifierRow]
+    tree: Tree | None
+    refused: list[LinkRow]
+    unlinked: list[LinkRow]
+    references: list[str]
+    values: dict[str, str]
+    came: int
+    went: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The way between two identifiers; None where nothing that was said leads from one to the other."""
+
+    one: Whose
+    other: Whose
+    way: list[LinkRow] | None
+    values: dict[str, str]
+
+    @property
+    def are_one(self) -> bool:
+        return self.one.person == self.other.person
+
+
+class IdentityView:
+    """Looks things up in one pipeline's warehouse."""
+
+    def __init__(self, warehouse: Warehouse, kinds: Mapping[str, IdentifierKind], identify: Identify) -> None:
+        self._warehouse = warehouse
+        self._kinds = kinds
+        self._ranks = ranks(kinds)
+        self._identify = identify
+
+    def whose(self, asked: Identifier) -> Whose:
+        """Raises UnknownKindError, BlockedError."""
+        claims: list[Claimed] = []
+        identifier, token = self._token(asked)
+        while self._kinds[identifier.kind].kind == "reference" and len(claims) < _REFERENCES:
+            claim = self._claim(identifier)
+            if claim is None:
+                break
+            claims.append(claim)
+            identifier, token = self._token(claim.owner)
+        row = identity.identifiers(self._warehouse, [token]).get(token)
+        person = UUID(person_of(token)) if row is None else row.person_id
+        return Whose(asked, claims, identifier, token, person, row)
+
+    def person(self, person: UUID) -> PersonView:
+        members = identity.members(self._warehouse, person)
+        links = identity.links_of(self._warehouse, members)
+        known_by = identity.known_by(self._warehouse, person)
+        named_by = next((row.named_by for row in members.values()), None)
+        came, went = identity.pending_overrides(self._warehouse, person)
+        return PersonView(
+            person,
+            named_by,
+            members,
+            None if named_by is None else tree(named_by, links),
+            [link for link in links if link.status == "refused"],
+            [link for link in links if link.status == "unlinked"],
+            [token for token in known_by if token not in members],
+            self._values([person, *(whose for link in links for whose in link.persons)]),
+            came,
+            went,
+        )
+
+    def explain(self, one: Identifier, other: Identifier) -> Explanation:
+        """Raises UnknownKindError, BlockedError."""
+        start, end = self.whose(one), self.whose(other)
+        links = self._around(start.token, end.token)
+        found = way(start.token, end.token, links)
+        persons = [start.person, end.person, *(whose for link in found or () for whose in link.persons)]
+        values = self._values(persons)
+        values |= {whose.token: whose.identifier.value for whose in (start, end)}
+        return Explanation(start, end, found, values)
+
+    def _token(self, identifier: Identifier) -> tuple[Identifier, str]:
+        kind, value = identifier
+        if kind not in self._kinds:
+            raise UnknownKindError(
+                f"the journey map has no identifier kind {kind!r}; it has {', '.join(sorted(self._kinds))}"
+            )
+        token, counts = self._identify(kind, value)
+        if not counts:
+            raise BlockedError(f"{identifier} is blocked in the journey map: whoever writes it is nobody")
+        return Identifier(kind, counts), token
+
+    def _claim(self, reference: Identifier) -> Claimed | None:
+        """The first touchpoint that names the reference and something stronger."""
+        for row in identity.touchpoints_with(self._warehouse, *reference):
+            known = [(self._ranks[kind], kind) for kind in row.identities if kind in self._ranks]
+            rank, kind = max(known, default=(-1, ""))
+            if rank > self._ranks[reference.kind]:
+                return Claimed(reference, Identifier(kind, row.identities[kind]), row)
+        return None
+
+    def _around(self, start: str, end: str) -> list[LinkRow]:
+        """Everything that was said of whoever links lead to from `start`, until `end` is among them."""
+        found: dict[tuple[str, str], LinkRow] = {}
+        seen: set[str] = set()
+        waiting = {start}
+        while waiting and len(seen) < _WIDEST:
+            links = identity.links_of(self._warehouse, waiting)
+            found |= {(link.one, link.other): link for link in links}
+            seen |= waiting
+            waiting = {token for link in links for token in (link.one, link.other)} - seen
+            if end in waiting and all(link.status == "joined" for link in links):
+                break
+        return list(found.values())
+
+    def _values(self, persons: Iterable[UUID]) -> dict[str, str]:
+        """Tokens to values, as far as touchpoints of these persons carry them."""
+        values: dict[str, str] = {}
+        for person in dict.fromkeys(persons):
+            for kind, value in identity.values_near(self._warehouse, person):
+                values[self._identify(kind, value)[0]] = value
+        return values
+
+
+def shown(token: str, values: Mapping[str, str]) -> str:
+    """An identifier for people: its value if that is known, else the beginning of its token."""
+    value = values.get(token)
+    kind = kind_of(token)
+    return f"{kind}={value}" if value is not None else f"{kind}:{token[len(kind) + 1 :][:8]}…"
