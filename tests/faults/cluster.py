@@ -174,8 +174,12 @@ class Cluster:
             if worker.exit_code is None and worker.is_stopped():
                 worker.signal(signal.SIGKILL)
             worker.child.ask_to_end()
+        # asked twice, a worker ends at once
+        limit = time.monotonic() + 30
+        while any(worker.child.alive() for worker in self.workers) and time.monotonic() < limit:
+            time.sleep(0.02)
         for worker in self.workers:
-            worker.child.stop(30)
+            worker.child.stop(0)
         self.workers.clear()
 
     @property
