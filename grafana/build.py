@@ -9,11 +9,16 @@ from typing import Any
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from grafana.identity import identity
 from grafana.live_overview import live_overview
 from grafana.stalls import stalls
 
 FOLDER = Path(__file__).parent / "dashboards"
-DASHBOARDS: dict[str, Callable[[], Any]] = {"live-overview": live_overview, "stalls": stalls}
+DASHBOARDS: dict[str, Callable[[], Any]] = {
+    "identity": identity,
+    "live-overview": live_overview,
+    "stalls": stalls,
+}
 
 
 def encoded(name: str) -> str:

@@ -36,6 +36,7 @@ def live_overview() -> Any:
         .readonly()
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .link(dashboard.DashboardLink("Stalls").type("link").url("/d/throughline-stalls").keep_time(True))
+        .link(dashboard.DashboardLink("Identity").type("link").url("/d/throughline-identity").keep_time(True))
         .with_variable(database_variable())
         .with_variable(
             filter_variable(

@@ -10,7 +10,12 @@ from published_records import (
     BERT,
     TOPOLOGY,
     Consumed,
+    at,
+    identified,
     letter,
+    linked,
+    override,
+    person,
     promise,
     published,
     stall,
@@ -23,6 +28,8 @@ from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.sink import WarehouseSink
 
 DATABASE = "throughline_dashboards"
+COOKIE, KIOSK = "cookie:" + "0c" * 16, "cookie:" + "0d" * 16
+CUSTOMER, OTHER = "customer_id:" + "0a" * 16, "customer_id:" + "0b" * 16
 
 
 def a_week_in_may() -> list[Consumed]:
@@ -51,6 +58,21 @@ def a_week_in_may() -> list[Consumed]:
                 stall("s-3", f"{day} 10:00", person_id=str(ANNA)),
             ],
             TOPOLOGY.findings,
+        ),
+        *published(
+            [
+                person(ANNA, 4),
+                person(BERT, 0),
+                override(BERT, "email:00", ANNA),
+                linked(COOKIE, CUSTOMER, linked_at=at(f"{day} 09:00")),
+                linked(COOKIE, OTHER, status="refused", rule="unique", linked_at=at(f"{day} 09:30")),
+                linked(KIOSK, CUSTOMER, status="refused", rule="shared", linked_at=at(f"{day} 09:40")),
+                identified(COOKIE, ANNA, CUSTOMER),
+                identified(CUSTOMER, ANNA, CUSTOMER),
+                identified(OTHER, BERT, OTHER),
+                identified(KIOSK, BERT, KIOSK, shared=True),
+            ],
+            TOPOLOGY.state,
         ),
         letter(0),
     ]

@@ -132,6 +132,12 @@ def test_figures_of_the_week(filled: Warehouse) -> None:
 
     del figures["Longest, in hours"]  # it grows with the clock
     assert figures == {
+        "Persons": 1,
+        "Linked identifiers": 2,
+        "Largest person": 2,
+        "Shared identifiers": 1,
+        "Refused links": 2,
+        "Overrides pending": 1,
         "Touchpoints": 4,
         "At risk now": 1,
         "Broken, not met yet": 1,
