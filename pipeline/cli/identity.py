@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -20,9 +21,18 @@ from pipeline.engine.topics import require_topics
 from pipeline.errors import ThroughlineError
 from pipeline.maps import load_map
 from pipeline.operations.identity_view import IdentityView
-from pipeline.operations.identity_words import Identifier, WordError, parse_identifier, say_whether_one
+from pipeline.operations.identity_words import (
+    Identifier,
+    WordError,
+    import_link,
+    parse_identifier,
+    say_whether_one,
+)
+from pipeline.operations.link_table import check_links, read_links
 from pipeline.operations.sources import SourceWriter
+from pipeline.settings import Settings
 from pipeline.warehouse.client import Warehouse
+from schemas.journey_map import IdentifierKind
 
 
 def _identifier(text: str) -> Identifier:
@@ -76,21 +86,43 @@ def explain(one: One, other: One, name: Name = "", journey_map: Map = None) -> N
         show_explanation(view.explain(one, other))
 
 
+def import_links(
+    table: Annotated[
+        Path, typer.Argument(help="CSV with the columns one, other (KIND=VALUE), perhaps time.")
+    ],
+    name: Name = "",
+    journey_map: Map = None,
+) -> None:
+    """Link the identifiers of a table: who another system knows to be one person. Unlinking by name stands against it."""
+    settings = settings_of(name)
+    count = check_links(table, _kinds(settings, name, journey_map))
+    require_topics(settings.kafka_admin, settings.topology.specs())
+    now = datetime.now(UTC)
+    with SourceWriter(settings.kafka_client, settings.topology) as writer:
+        for link in read_links(table):
+            import_link(writer, link.one, link.other, link.time or now)
+    out.print(f"sent {count:,} links; `throughline identity show KIND=VALUE` says what became of one")
+
+
 @contextmanager
 def _view(name: str, journey_map: Path | None) -> Iterator[IdentityView]:
     settings = settings_of(name)
+    kinds = _kinds(settings, name, journey_map)
+    tokens = Tokens(settings.identity_key.get_secret_value(), kinds)
+    with closing(Warehouse.of(settings)) as warehouse:
+        if not warehouse.has_database():
+            raise NoPipelineError(settings.clickhouse, settings.database, name)
+        yield IdentityView(warehouse, kinds, tokens.identify)
+
+
+def _kinds(settings: Settings, name: str, journey_map: Path | None) -> dict[str, IdentifierKind]:
     own = settings.home / "replays" / name / "map.yaml"
     path = journey_map or (own if name and own.exists() else settings.journey_map)
     if path is None:
         raise NoMapError(
             "the journey map says how identifiers are read: name the pipeline's by --map or THROUGHLINE_JOURNEY_MAP"
         )
-    kinds = load_map(path).identifiers
-    tokens = Tokens(settings.identity_key.get_secret_value(), kinds)
-    with closing(Warehouse.of(settings)) as warehouse:
-        if not warehouse.has_database():
-            raise NoPipelineError(settings.clickhouse, settings.database, name)
-        yield IdentityView(warehouse, kinds, tokens.identify)
+    return load_map(path).identifiers
 
 
 def _uuid(text: str) -> UUID | None:
@@ -116,5 +148,6 @@ def register(app: typer.Typer) -> None:
     group.command("show")(show)
     group.command("explain")(explain)
     group.command("link")(link)
+    group.command("import")(import_links)
     group.command("unlink")(unlink)
     app.add_typer(group, name="identity")

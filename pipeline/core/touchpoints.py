@@ -35,6 +35,8 @@ _FIELD_CHARACTERS: Final = 1024
 """Of a text that the journey map uses: it is kept with the trail and published with every state."""
 _WORDS: Final = {"service.identity.linked": True, "service.identity.unlinked": False}
 """Types by which somebody says of two identifiers whether they are one person."""
+_IMPORTED: Final = "service.identity.imported"
+"""Links as any touchpoint of two identifiers does, and no more: who has unlinked them by name stays right."""
 _PROJECTED_TYPES: Final = 4096
 _canonical: Final = msgspec.json.Encoder(order="sorted").encode
 _decode: Final = msgspec.json.Decoder().decode
@@ -131,7 +133,7 @@ class Reader:
             raise _no_identity(parts.identities, self._ranks)
         (references if to in references else personal).remove(to)
         are_one = _WORDS.get(parts.type)
-        if are_one is not None:
+        if are_one is not None or parts.type == _IMPORTED:
             self._named(parts, to, personal)
         return Read(self._touchpoint(parts, time, identities), to, references, personal, are_one)
 

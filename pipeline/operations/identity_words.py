@@ -1,10 +1,11 @@
-"""A word on two identifiers, as a touchpoint of the service domain: they are one person, or they are not."""
+"""Two identifiers as a touchpoint of the service domain: somebody's word on them, or a link from a table."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import NamedTuple
 
 from pipeline.errors import ThroughlineError
@@ -37,21 +38,37 @@ def say_whether_one(
     writer: SourceWriter, one: Identifier, other: Identifier, reason: str, *, are_one: bool
 ) -> str:
     """Send the touchpoint; returns its id. Its kinds are checked where it is read: see the dead letters."""
-    data: dict[str, object] = {"reason": reason}
+    touchpoint = str(uuid.uuid4())
+    verb = "linked" if are_one else "unlinked"
+    time = datetime.now(UTC)
+    writer.send(
+        "service", touchpoint.encode(), _event(touchpoint, verb, time, one, other, {"reason": reason})
+    )
+    return touchpoint
+
+
+def import_link(writer: SourceWriter, one: Identifier, other: Identifier, time: datetime) -> None:
+    """Send the link of a table. Its id is made of the two, so that the same table again says nothing new."""
+    ends = sorted((str(one), str(other)))
+    touchpoint = blake2b("\0".join(ends).encode(), digest_size=16).hexdigest()
+    writer.send("service", touchpoint.encode(), _event(touchpoint, "imported", time, one, other, {}))
+
+
+def _event(
+    touchpoint: str, verb: str, time: datetime, one: Identifier, other: Identifier, data: dict[str, object]
+) -> bytes:
     identities = {one.kind: one.value}
     if one.kind == other.kind:
-        data["other"] = {"kind": other.kind, "value": other.value}
+        data = {**data, "other": {"kind": other.kind, "value": other.value}}
     else:
         identities[other.kind] = other.value
-    touchpoint = str(uuid.uuid4())
     event = {
         "specversion": "1.0",
         "id": touchpoint,
         "source": _SOURCE,
-        "type": f"service.identity.{'linked' if are_one else 'unlinked'}",
-        "time": datetime.now(UTC).isoformat(),
+        "type": f"service.identity.{verb}",
+        "time": time.isoformat(),
         "identities": identities,
         "data": data,
     }
-    writer.send("service", touchpoint.encode(), json.dumps(event).encode())
-    return touchpoint
+    return json.dumps(event).encode()

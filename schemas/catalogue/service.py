@@ -102,6 +102,12 @@ class IdentityUnlinked(Data):
     reason: str | None = None
 
 
+class IdentityImported(Data):
+    """A table says that two personal identifiers are one person. An unlinking by name stands against it."""
+
+    other: OtherIdentifier | None = None
+
+
 TYPES: dict[str, type[Data]] = {
     "service.ticket.opened": TicketOpened,
     "service.ticket.answered": TicketAnswered,
@@ -114,4 +120,5 @@ TYPES: dict[str, type[Data]] = {
     "service.chat.ended": ChatEnded,
     "service.identity.linked": IdentityLinked,
     "service.identity.unlinked": IdentityUnlinked,
+    "service.identity.imported": IdentityImported,
 }

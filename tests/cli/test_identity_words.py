@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from command_line import Replayed, Throughline
@@ -11,6 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from pipeline.settings import Settings
 
 pytestmark = pytest.mark.services
+LINKING_MAP = Path(__file__).parents[2] / "examples" / "company" / "map.yaml"
 
 
 def last_of(settings: Settings, topic: str) -> dict[str, object]:
@@ -71,3 +73,37 @@ def test_what_names_no_identifier_is_an_error_with_the_remedy(throughline: Throu
     done = throughline("identity", "unlink", wrong, "cookie=k", "--reason", "x")
     assert done.code == 2
     assert "KIND=VALUE" in done.err
+
+
+def test_a_table_of_links_is_sent_and_the_same_table_again_says_the_same(
+    replayed: Replayed, tmp_path: Path
+) -> None:
+    table = tmp_path / "links.csv"
+    table.write_text("one,other,time\nemail=a@b.c,customer_id=7,2018-05-01T10:00:00Z\n", "utf-8")
+    settings = settings_of(replayed)
+    own_map = settings.home / "replays" / replayed.name / "map.yaml"
+    said = []
+    for _ in range(2):
+        done = replayed.throughline(
+            "identity", "import", table, "--name", replayed.name, "--map", LINKING_MAP
+        )
+        assert (done.code, done.out.partition(";")[0]) == (0, "sent 1 links"), done.err
+        said.append(last_of(settings, settings.topology.source("service")))
+    assert own_map.exists()
+    assert said[0] == said[1]
+    assert said[0]["type"] == "service.identity.imported"
+    assert (said[0]["time"], said[0]["identities"]) == (
+        "2018-05-01T10:00:00+00:00",
+        {"email": "a@b.c", "customer_id": "7"},
+    )
+
+
+def test_a_table_with_a_kind_that_the_replays_own_map_does_not_have_is_refused(
+    replayed: Replayed, tmp_path: Path
+) -> None:
+    table = tmp_path / "links.csv"
+    table.write_text("one,other\nfax=1,customer_id=7\n", "utf-8")
+    done = replayed.throughline("identity", "import", table, "--name", replayed.name)
+    assert (done.code, done.out) == (2, "")
+    assert "'fax' is no personal kind of the journey map" in done.said
+    assert "nothing was sent" in done.said

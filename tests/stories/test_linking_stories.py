@@ -163,6 +163,8 @@ def test_unlinking_gives_each_its_own_and_a_later_link_does_not_undo_it(plan: Pl
     # whatever names the address is its own, what only the cookie has done is the cookie's
     assert Said(plan, [*shared, apart]).persons == [2, 2]
     assert Said(plan, [*shared, apart, later]).persons == [2, 3]
+    imported = event("11 09:00", "imported", {"cookie": "k", "email": "a@b.c"})
+    assert Said(plan, [*shared, apart, imported]).persons == [2, 3]
     again = event("12 09:00", "linked", {"cookie": "k", "email": "a@b.c"})
     assert Said(plan, [*shared, apart, later, again]).persons == [6]
 
@@ -191,6 +193,13 @@ def test_a_word_on_one_identifier_alone_is_a_dead_letter(
 ) -> None:
     (letter,) = Said(plan, [event("01 09:00", "unlinked", identities, **data)]).dead_letters
     assert any(said.encode() in value for _, value in letter.headers)
+
+
+def test_a_link_from_a_table_makes_one_person_also_of_two_of_one_kind(plan: Plan) -> None:
+    visits = [viewed("01 09:00", email="a@b.c"), viewed("01 09:05", email="d@e.f")]
+    other = {"kind": "email", "value": "D@e.f"}
+    assert Said(plan, visits).persons == [1, 1]
+    assert Said(plan, [*visits, event("02 09:00", "imported", {"email": "a@b.c"}, other=other)]).persons == [3]
 
 
 @pytest.mark.parametrize("seed", range(25))

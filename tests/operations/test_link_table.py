@@ -1,0 +1,78 @@
+"""Links from a table: all of it is right, or nothing is sent and every wrong line is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.operations.identity_words import Identifier
+from pipeline.operations.link_table import Link, LinkTableError, check_links, read_links
+from schemas.journey_map import DEFAULT_IDENTIFIERS
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    return tmp_path / "links.csv"
+
+
+def test_a_table_is_read_with_and_without_times(table: Path) -> None:
+    table.write_text(
+        '﻿one,other,time\nemail=a@b.c,customer_id=7,2026-05-01T12:00:00+02:00\n"email=a,b@c",phone=+49301,\n',
+        "utf-8",
+    )
+    assert check_links(table, DEFAULT_IDENTIFIERS) == 2
+    ann, other = read_links(table)
+    assert ann == Link(
+        Identifier("email", "a@b.c"), Identifier("customer_id", "7"), datetime(2026, 5, 1, 10, tzinfo=UTC)
+    )
+    assert other == Link(Identifier("email", "a,b@c"), Identifier("phone", "+49301"), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "email,customer_id\n",
+            ":1: the first line names the columns: one,other or one,other,time; it has email, cust",
+        ),
+        ("", ":1: the first line names the columns: one,other or one,other,time; it has nothing"),
+        ("one,other\nann,email=a@b.c\n", ":2: 'ann' is no identifier; write KIND=VALUE"),
+        ("one,other\nemail=a@b.c\n", ":2: '' is no identifier; write KIND=VALUE"),
+        ("one,other\nemail=a,customer_id=7,x\n", ":2: it has more values than there are columns; quote"),
+        (
+            "one,other\nemail=a,order_id=7\n",
+            ":2: 'order_id' is no personal kind of the journey map; it has cookie, cust",
+        ),
+        ("one,other\nemail=a,email=a\n", ":2: email=a is linked to itself"),
+        (
+            "one,other,time\nemail=a,email=b,yesterday\n",
+            ":2: 'yesterday' is no time; write an RFC 3339 instant",
+        ),
+        (
+            "one,other,time\nemail=a,email=b,2999-01-01T00:00:00Z\n",
+            ":2: '2999-01-01T00:00:00Z' is before 1970 or in",
+        ),
+        ('one,other\n"email=a,email=b\n', "can't be read as a CSV file in UTF-8 (unexpected end of data)"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line_and_the_remedy(table: Path, text: str, said: str) -> None:
+    table.write_text(text, "utf-8")
+    with pytest.raises(LinkTableError) as caught:
+        check_links(table, DEFAULT_IDENTIFIERS)
+    assert said in str(caught.value)
+
+
+def test_all_wrong_lines_are_told_but_no_more_than_one_can_read(table: Path) -> None:
+    table.write_text("one,other\n" + "ann,bob\n" * 30, "utf-8")
+    with pytest.raises(LinkTableError, match=r":21: .*\n… and 10 more\nnothing was sent"):
+        check_links(table, DEFAULT_IDENTIFIERS)
+
+
+def test_a_file_that_is_no_text_or_not_there_is_told(table: Path) -> None:
+    with pytest.raises(LinkTableError, match="can't be read"):
+        check_links(table, DEFAULT_IDENTIFIERS)
+    table.write_bytes(b"one,other\n\xff\n")
+    with pytest.raises(LinkTableError, match="in UTF-8"):
+        check_links(table, DEFAULT_IDENTIFIERS)
