@@ -8,7 +8,7 @@ became of each link, and whose each identifier is, is published besides (`link_a
 A link that comes behind all others of the two persons joins them in passing. Any other (a late link, a word that
 parts two identifiers, one that turns out to be shared) has the persons around it computed anew.
 
-What always holds after a batch:
+What always holds after a batch, but for persons that still follow the rules of an earlier map:
 - Every identifier has the root that `linking.persons` gives it, and its partition has been told.
 - A root knows all members of its person; no other identifier has members.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -29,7 +30,8 @@ from pipeline.core.linking import (
     UNLINKED,
     Rules,
     are_apart,
-    digest_of,
+    can_follow,
+    decisive,
     forbids,
     is_forbidden,
     is_link,
@@ -44,6 +46,8 @@ from pipeline.core.tokens import kind_of, partition_of_token
 from pipeline.ports import Outbox, Record, Store
 from schemas.state import LinkRule
 
+FOLLOWING: Final = 2_000
+"""Identifiers at a time whose persons are computed anew after the rules have changed: part of a second."""
 LARGE: Final = 20
 """A person with more identifiers than this is worth a look: most have three."""
 _NODE: Final = b"n"
@@ -54,13 +58,13 @@ _unpack_state: Final = reader(LinkerState)
 
 
 class LinkRulesChangedError(ValueError):
-    """The persons that are kept follow other rules than the journey map's."""
+    """Of what is kept it can't be said who is who by the journey map's rules."""
 
     def __init__(self) -> None:
         super().__init__(
-            "the journey map's rules for personal identifiers (kinds, order of strength, unique, most_per_person, "
-            "most_links) are others than those that persons were linked by; bring the old ones back, or replay the "
-            "sources into a pipeline under a new name"
+            "the journey map has another order of strength, fewer personal identifier kinds, or a greater most_links than "
+            "persons were linked by, and what that asks for is not kept; bring the old rules back, or replay the sources "
+            "into a pipeline under a new name"
         )
 
 
@@ -94,10 +98,12 @@ class Linker:
         self._audit = LinkAudit(config.state_topic)
         self._unsettled: dict[Token, None] = {}
         kept = store.get(_STATE)
-        digest = digest_of(config.rules)
-        self._state = _unpack_state(_STATE, kept) if kept else LinkerState(rules=digest)
-        if self._state.rules != digest:
-            raise LinkRulesChangedError
+        rules = decisive(config.rules)
+        self._state = _unpack_state(_STATE, kept) if kept else LinkerState(rules=rules)
+        if self._state.rules != rules:
+            if not can_follow(self._state.rules, rules):
+                raise LinkRulesChangedError
+            self._state.rules, self._state.behind = rules, b""
 
     def process(self, records: Iterable[Record], outbox: Outbox) -> None:
         heard = [message for record in records for message in LINK_FRAMES.decode(record)]
@@ -105,14 +111,16 @@ class Linker:
         heard.sort(key=_place)
         for message in heard:
             self._hear(message)
-        if self._unsettled:
-            self._settle()
-        self._tell(outbox)
-        self._save()
+        self._follow()
+        self._finish(outbox)
 
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Silence says nothing here."""
-        return False
+        """In silence persons are made to follow changed rules, some at a time."""
+        if self._state.behind is None:
+            return False
+        self._follow()
+        self._finish(outbox)
+        return True
 
     @property
     def watermark(self) -> Micros | None:
@@ -121,8 +129,27 @@ class Linker:
 
     @property
     def owes(self) -> bool:
-        """Nothing is ever put off here."""
-        return False
+        """Whether there are persons by the rules of an earlier map."""
+        return self._state.behind is not None
+
+    def _finish(self, outbox: Outbox) -> None:
+        if self._unsettled:
+            self._settle()
+        self._tell(outbox)
+        self._save()
+
+    def _follow(self) -> None:
+        """Have the persons of the next identifiers computed anew by the rules of today."""
+        behind = self._state.behind
+        if behind is None:
+            return
+        part = list(islice(self._store.scan(_NODE, behind), FOLLOWING))
+        for key, _ in part:
+            token = key[len(_NODE) :].decode()
+            self._share(token, self._node(token))
+            self._unsettle(token)
+        self._state.behind = part[-1][0] if len(part) == FOLLOWING else None
+        self._store.put(_STATE, _pack(self._state))
 
     def _hear(self, message: Heard) -> None:
         one, other = self._node(message.to), self._node(message.peer)
@@ -155,7 +182,7 @@ class Linker:
 
     def _is_last(self, one: Node, other: Node, link: Said | None) -> bool:
         """Whether all links of the two persons come before this one, and nothing about them is open."""
-        if link is None:
+        if link is None or self._state.behind is not None:
             return False
         for root in (one.root, other.root):
             for token in self._members(root):
@@ -230,6 +257,7 @@ class Linker:
         """See whether an identifier has become one that strangers share; then it leaves everyone."""
         links = sum(pair.link is not None for pair in node.pairs.values())
         if links > self._rules.kinds[kind_of(token)].most_links:
+            self._change(token, node)
             self._audit.identifier(token)
             for peer, pair in node.pairs.items():
                 self._unsettle(token, peer)

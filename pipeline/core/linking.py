@@ -13,7 +13,6 @@ What always holds:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from pipeline.core.kinds import IdentifierKind, ranks
@@ -42,12 +41,28 @@ def rules_of(kinds: Mapping[str, IdentifierKind]) -> Rules:
     return Rules({name: kind for name, kind in kinds.items() if kind.kind == "personal"}, ranks(kinds))
 
 
-def digest_of(rules: Rules) -> bytes:
-    """What differs if two sets of rules may make other persons of the same links."""
+Decisive = list[tuple[str, bool, int, int]]
+"""What may make other persons of the same links: kinds from weak to strong, each with its `unique`, `most_per_person` and
+`most_links`.
+"""
+
+
+def decisive(rules: Rules) -> Decisive:
     weakest_first = sorted(rules.kinds, key=lambda name: rules.ranks[name])
     kinds = [(name, rules.kinds[name]) for name in weakest_first]
-    decisive = [(name, kind.unique, kind.most_per_person, kind.most_links) for name, kind in kinds]
-    return blake2b(repr(decisive).encode(), digest_size=8).digest()
+    return [(name, kind.unique, kind.most_per_person, kind.most_links) for name, kind in kinds]
+
+
+def can_follow(old: Decisive, new: Decisive) -> bool:
+    """Whether what is kept under the old rules is enough to say who is who under the new ones.
+
+    Not if a kind is gone or another is stronger now, for links were made from the strongest; and not if more links are
+    allowed, because the links of what was shared are gone.
+    """
+    names = [name for name, _, _, _ in old]
+    allowed = {name: most_links for name, _, _, most_links in new}
+    same_order = [name for name, _, _, _ in new if name in set(names)] == names
+    return same_order and all(allowed[name] <= most_links for name, _, _, most_links in old)
 
 
 class Refusal(NamedTuple):

@@ -73,10 +73,13 @@ class Reference(msgspec.Struct, array_like=True):
 
 
 class LinkerState(msgspec.Struct, array_like=True):
-    """`version`: of the assignments that were told last; `rules`: the digest of those that the persons follow."""
+    """`version`: of the assignments that were told last; `rules`: what is decisive of those that the persons follow.
+    `behind`: the persons of the keys up to this one follow them, all others still the rules before; None: all do.
+    """
 
     version: int = 0
-    rules: bytes = b""
+    rules: list[tuple[str, bool, int, int]] = []
+    behind: bytes | None = None
 
 
 class Node(msgspec.Struct, array_like=True):

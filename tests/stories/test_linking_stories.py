@@ -199,7 +199,9 @@ def test_a_link_from_a_table_makes_one_person_also_of_two_of_one_kind(plan: Plan
     visits = [viewed("01 09:00", email="a@b.c"), viewed("01 09:05", email="d@e.f")]
     other = {"kind": "email", "value": "D@e.f"}
     assert Said(plan, visits).persons == [1, 1]
-    assert Said(plan, [*visits, event("02 09:00", "imported", {"email": "a@b.c"}, other=other)]).persons == [3]
+    assert Said(plan, [*visits, event("02 09:00", "imported", {"email": "a@b.c"}, other=other)]).persons == [
+        3
+    ]
 
 
 @pytest.mark.parametrize("seed", range(25))
