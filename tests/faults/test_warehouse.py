@@ -129,6 +129,7 @@ def test_a_warehouse_that_is_away_for_long_makes_workers_wait_with_bounded_memor
     workload = large()
     parts = workload.parts(3)
     with cluster(new_settings(clickhouse=own_warehouse.address), tmp_path) as running:
+        running.session = 10.0  # nobody is to lose it here, and no short one is kept while a machine is full
         running.start()
         running.start()
         send(running.settings, next(parts))
