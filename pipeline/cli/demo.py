@@ -11,6 +11,7 @@ import typer
 from rich.table import Column, Table
 
 from pipeline.cli.console import out, progress, say
+from pipeline.cli.counts import Counted, show_counts
 from pipeline.cli.journey import show_time_line
 from pipeline.cli.replay import wait_until_caught_up
 from pipeline.cli.simulate import Customers, Days, Seed
@@ -61,7 +62,7 @@ def demo(customers: Customers = 2000, days: Days = 14, seed: Seed = 7) -> None:
             rows = compare(read_truth(truth), found_in(warehouse, letters))
             _show(rows)
             _show_slowest(warehouse, simulation)
-    exact = not any(row.missed or row.extra for row in rows)
+    exact = all(row.is_exact for row in rows)
     _say_where_next(exact=exact)
     sys.exit(0 if exact else 1)
 
@@ -82,16 +83,8 @@ def _stream(settings: Settings, simulation: Simulation, tree: Tree) -> None:
 
 
 def _show(rows: Iterable[Row]) -> None:
-    numbers = [Column(name, justify="right") for name in ("injected", "found", "missed", "extra")]
-    table = Table("", "", *numbers, box=None, title="injected and found", title_justify="left")
-    category = ""
-    for row in rows:
-        style = "red" if row.missed or row.extra else ""
-        first = row.category if row.category != category else ""
-        counts = (f"{count:,}" for count in (row.injected, row.found, row.missed, row.extra))
-        table.add_row(first, row.label, *counts, style=style)
-        category = row.category
-    out.print(table)
+    lines = [Counted(row.category, row.label, row[2:], not row.is_exact) for row in rows]
+    show_counts("injected and found", ("injected", "found", "missed", "extra"), lines)
 
 
 def _show_slowest(warehouse: Warehouse, simulation: Simulation) -> None:

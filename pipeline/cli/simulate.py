@@ -12,14 +12,17 @@ import msgspec
 import typer
 
 from pipeline.cli.console import out, progress
+from pipeline.cli.counts import Counted, show_counts
 from pipeline.cli.inputs import parse_instant
 from pipeline.engine.topics import require_topics
 from pipeline.operations.sources import SourceWriter
 from pipeline.operations.streaming import stream
 from pipeline.settings import read_settings
+from pipeline.simulate.compare import injected
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.simulation import DEFAULT_START, Simulation
-from pipeline.simulate.truth import write_truth
+from pipeline.simulate.tangles import NO_TANGLES, Tangles
+from pipeline.simulate.truth import read_truth, write_truth
 
 Customers = Annotated[int, typer.Option(help="How many customers.", min=1)]
 Days = Annotated[float, typer.Option(help="How many days of their lives.", min=0.01)]
@@ -35,6 +38,13 @@ def simulate(
         str | None,
         typer.Option(help="First instant, RFC 3339. Default: a literal, or with --send so that it ends now."),
     ] = None,
+    tangles: Annotated[
+        bool,
+        typer.Option(
+            help="Among them are some who are hard to tell apart: known only later, on a shared device or address, "
+            "linked by mistake."
+        ),
+    ] = True,
     send: Annotated[
         bool, typer.Option("--send", help="Send to the running pipeline, not to a file.")
     ] = False,
@@ -45,7 +55,8 @@ def simulate(
 ) -> None:
     """Simulate customers of an electronics retailer; what was injected is written to truth.jsonl."""
     default = datetime.now(UTC) - timedelta(days=days) if send else DEFAULT_START
-    simulation = Simulation(seed, customers, days, parse_instant(start) or default)
+    among = Tangles() if tangles else NO_TANGLES
+    simulation = Simulation(seed, customers, days, parse_instant(start) or default, tangles=among)
     if send:
         settings = read_settings()
         require_topics(settings.kafka_admin, settings.topology.specs())
@@ -69,6 +80,8 @@ def _tell_truth(simulation: Simulation, to: Path) -> None:
     to.mkdir(parents=True, exist_ok=True)
     truth = to / "truth.jsonl"
     write_truth(truth, simulation.truth())
+    lines = (Counted(category, label, (count,)) for category, label, count in injected(read_truth(truth)))
+    show_counts("what is to be found", ("injected",), lines)
     out.print(f"the truth is in {truth}; it holds as of {simulation.end.isoformat()}", soft_wrap=True)
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.operations.dead_letters import StoredLetter
-from pipeline.simulate.compare import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
 from pipeline.simulate.truth import fingerprint
 from pipeline.warehouse.client import Warehouse
 
 _TOUCHPOINTS = "SELECT source, id, toString(person_id), mapped FROM touchpoints_resolved"
 _PROMISES = """
-SELECT rule, journey_key, status, made_at, due_at, met_at FROM promises FINAL WHERE status != 'withdrawn'"""
+SELECT rule, journey_key, status, made_at, due_at, met_at, toString(person_id)
+FROM promises FINAL WHERE status != 'withdrawn'"""
 _STALLS = """
-SELECT stage, journey_key, status, entered_at, since, left_at FROM stalls FINAL WHERE status != 'withdrawn'"""
+SELECT stage, journey_key, status, entered_at, since, left_at, toString(person_id)
+FROM stalls FINAL WHERE status != 'withdrawn'"""
+_REFUSED = "SELECT rule, count() FROM links WHERE status = 'refused' GROUP BY rule"
 _DUPLICATES = "SELECT sum(count) FROM stage_counts FINAL WHERE name IN ('duplicates', 'reunited')"
 
 
@@ -26,4 +29,5 @@ def found_in(warehouse: Warehouse, letters: Iterable[StoredLetter]) -> Found:
         stalls=[FoundStall(*row) for row in warehouse.query(_STALLS)],
         dead_letters=[FoundDeadLetter(each.letter.code, fingerprint(each.value)) for each in letters],
         duplicates=int(duplicates),
+        refused_links=dict(warehouse.query(_REFUSED)),
     )

@@ -43,6 +43,15 @@ INSPECTION_LIMIT = 3 * DAY
 AWAITING_INSTALLATION_LIMIT = 10 * DAY
 SETUP_LIMIT = 2 * DAY
 
+# identifier kinds
+MOST_LINKS = 5
+"""So many others a cookie or a device may be linked to before it counts as shared by strangers."""
+
+_UNASSIGNED = ("3023125", "6990009", "4066969", "2214710", "8999998")
+"""Blocks that the Bundesnetzagentur keeps for films and books; nobody has such a number."""
+_EXTENSIONS = 1_000_000
+PHONES = len(_UNASSIGNED) * _EXTENSIONS
+
 PRODUCTS = (
     ("washing machine", 549.0),
     ("dishwasher", 479.0),
@@ -60,3 +69,9 @@ TOPICS = ("delivery", "invoice", "defect", "setup", "return")
 
 UNMAPPED_TYPES = ("sales.kiosk.touched", "service.robot.greeted", "product.firmware.flashed")
 """Types that neither the map nor the catalogue names."""
+
+
+def phone_number(index: int) -> str:
+    """The phone number of customer `index`, below `PHONES`, as E.164 writes it: like no other's, and nobody's."""
+    block, extension = divmod(index, _EXTENSIONS)
+    return f"+49{_UNASSIGNED[block]}{extension:06}"

@@ -2,7 +2,8 @@
 
 In: the truth (`Simulation.truth()` or `read_truth`) and what was found, as plain tuples. Out: one row per
 category: injected, found, missed, extra. An exact run has no missed and no extra. Order never matters.
-Everything is compared by value: a promise found with another status is missed in one row, extra in another.
+Everything is compared by value: a promise found with another status, or at a person who holds other touchpoints than
+it should, is missed and extra.
 """
 
 from __future__ import annotations
@@ -10,14 +11,25 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NamedTuple
 
-from pipeline.simulate.truth import DeadLetterTruth, PromiseTruth, StallTruth, TouchpointTruth, Truth
+from pipeline.simulate.found import Found
+from pipeline.simulate.stitching import Stitching
+from pipeline.simulate.truth import (
+    DeadLetterTruth,
+    IdentifierTruth,
+    PromiseTruth,
+    RefusedLinkTruth,
+    StallTruth,
+    TouchpointTruth,
+    Truth,
+)
 
 CATEGORIES = (
     "touchpoints",
     "persons",
+    "tangled",
+    "links refused",
     "promises",
     "stalls",
     "duplicates",
@@ -27,54 +39,8 @@ CATEGORIES = (
 )
 """In the order of the table."""
 
-
-class FoundTouchpoint(NamedTuple):
-    """An accepted touchpoint, once; `person_id` with all merges applied."""
-
-    source: str
-    id: str
-    person_id: str
-    mapped: bool
-
-
-class FoundPromise(NamedTuple):
-    """The last revision of a promise finding that was not withdrawn; `status` as in `schemas.finding`."""
-
-    rule: str
-    journey_key: str
-    status: str
-    made_at: datetime
-    due_at: datetime
-    met_at: datetime | None
-
-
-class FoundStall(NamedTuple):
-    """The last revision of a stall finding that was not withdrawn."""
-
-    stage: str
-    journey_key: str
-    status: str
-    entered_at: datetime
-    since: datetime
-    left_at: datetime | None
-
-
-class FoundDeadLetter(NamedTuple):
-    """A dead letter; `fingerprint` is `truth.fingerprint` of its value."""
-
-    code: str
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class Found:
-    """All that was found. `duplicates` counts the records that were refused as repeated."""
-
-    touchpoints: Iterable[FoundTouchpoint] = ()
-    promises: Iterable[FoundPromise] = ()
-    stalls: Iterable[FoundStall] = ()
-    dead_letters: Iterable[FoundDeadLetter] = ()
-    duplicates: int = 0
+CHAINED, IN_PIECES = "chained together", "in pieces"
+"""Persons found that are several in truth, and persons that are several as found: there must be none."""
 
 
 class Row(NamedTuple):
@@ -87,23 +53,36 @@ class Row(NamedTuple):
     missed: int
     extra: int
 
+    @property
+    def is_exact(self) -> bool:
+        return not (self.missed or self.extra)
+
 
 @dataclass
 class _Bag:
-    """Things by (category, label), each counted as often as it occurs."""
+    """Things by (category, label), each counted as often as it occurs; and persons, to tell whose they are."""
 
     labels: dict[tuple[str, str], Counter[Hashable]] = field(default_factory=lambda: defaultdict(Counter))
+    persons: Stitching = field(default_factory=Stitching)
 
     def add(self, category: str, label: str, thing: Hashable, times: int = 1) -> None:
         self.labels[category, label][thing] += times
 
 
 def compare(truth: Iterable[Truth], found: Found) -> list[Row]:
-    """The table, by category and label; a label occurs when it was injected or found."""
+    """The table, by category and label; a label occurs when it was injected or found, or must not be."""
     put_in = _injected(truth)
     got = _found(found, put_in)
+    for label, one, other in ((CHAINED, got, put_in), (IN_PIECES, put_in, got)):
+        got.labels["persons", label] = Counter(one.persons.spread(other.persons))
     labels = sorted({*put_in.labels, *got.labels}, key=_order)
     return [_row(*label, put_in.labels[label], got.labels[label]) for label in labels]
+
+
+def injected(truth: Iterable[Truth]) -> list[tuple[str, str, int]]:
+    """Category, label, and how much of it is to be found."""
+    put_in = _injected(truth).labels
+    return [(*label, put_in[label].total()) for label in sorted(put_in, key=_order)]
 
 
 _LABELS = ("made", "at_risk", "kept", "met_late", "broken", "cancelled", "opened", "resolved")
@@ -121,26 +100,28 @@ def _row(category: str, label: str, injected: Counter[Hashable], found: Counter[
 
 def _injected(truth: Iterable[Truth]) -> _Bag:
     bag = _Bag()
-    persons = _Persons()
+    owned: list[PromiseTruth | StallTruth | IdentifierTruth] = []
     for line in truth:
         match line:
             case TouchpointTruth():
-                persons.add(line.person, (line.source, line.id))
                 _add_touchpoint(bag, line)
-            case PromiseTruth():
-                promise = (line.rule, line.journey_key, line.made_at, line.due_at, line.met_at)
-                bag.add("promises", line.status, promise)
-            case StallTruth():
-                stall = (line.stage, line.journey_key, line.entered_at, line.since, line.left_at)
-                bag.add("stalls", line.status, stall)
+            case RefusedLinkTruth():
+                bag.add("links refused", line.rule, None)
             case DeadLetterTruth():
                 bag.add("dead letters", line.code, line.fingerprint)
-    persons.put_into(bag)
+            case PromiseTruth() | StallTruth() | IdentifierTruth():
+                owned.append(line)
+    # these say whose they are, and who that is, is told by all touchpoints
+    for line in owned:
+        _add_owned(bag, line)
+    for held in bag.persons.marks():
+        bag.add("persons", "", held)
     return bag
 
 
 def _add_touchpoint(bag: _Bag, line: TouchpointTruth) -> None:
     key = (line.source, line.id)
+    bag.persons.add(line.person, key)
     bag.add("touchpoints", "", key)
     if line.copies:
         bag.add("duplicates", "", None, line.copies)
@@ -150,43 +131,57 @@ def _add_touchpoint(bag: _Bag, line: TouchpointTruth) -> None:
         bag.add("unmapped", "", key)
 
 
+def _add_owned(bag: _Bag, line: PromiseTruth | StallTruth | IdentifierTruth) -> None:
+    whose = bag.persons.mark(line.person)
+    match line:
+        case PromiseTruth():
+            promise = (line.rule, line.journey_key, line.made_at, line.due_at, line.met_at, whose)
+            bag.add("promises", line.status, promise)
+        case StallTruth():
+            stall = (line.stage, line.journey_key, line.entered_at, line.since, line.left_at, whose)
+            bag.add("stalls", line.status, stall)
+        case IdentifierTruth():
+            if line.tangle is not None:
+                # a person, however many identifiers tell of it
+                bag.labels["tangled", line.tangle][whose] = 1
+
+
 def _found(found: Found, put_in: _Bag) -> _Bag:
     bag = _Bag()
-    persons = _Persons()
     # whether a touchpoint came late is no property of what was found: it counts as found where it was applied
     disorder = {label: things for label, things in put_in.labels.items() if label[0] == "disorder"}
     for touchpoint in found.touchpoints:
         key = (touchpoint.source, touchpoint.id)
         bag.add("touchpoints", "", key)
-        persons.add(touchpoint.person_id, key)
+        bag.persons.add(touchpoint.person_id, key)
         if not touchpoint.mapped:
             bag.add("unmapped", "", key)
         for label, things in disorder.items():
             if key in things:
                 bag.add(*label, key)
-    persons.put_into(bag)
+    mark = bag.persons.mark
     for promise in found.promises:
         late = promise.status == "broken" and promise.met_at is not None
         thing = (promise.rule, promise.journey_key, promise.made_at, promise.due_at, promise.met_at)
-        bag.add("promises", "met_late" if late else promise.status, thing)
+        bag.add("promises", "met_late" if late else promise.status, (*thing, mark(promise.person_id)))
     for stall in found.stalls:
-        bag.add("stalls", stall.status, (stall.stage, stall.journey_key, *stall[3:]))
+        times = (stall.entered_at, stall.since, stall.left_at)
+        bag.add("stalls", stall.status, (stall.stage, stall.journey_key, *times, mark(stall.person_id)))
     for letter in found.dead_letters:
         bag.add("dead letters", letter.code, letter.fingerprint)
     if found.duplicates:
         bag.add("duplicates", "", None, found.duplicates)
+    for rule, count in found.refused_links.items():
+        bag.add("links refused", rule, None, count)
+    _find_persons(bag, put_in)
     return bag
 
 
-class _Persons:
-    """Persons as sets of touchpoints: two stitchings agree where they hold the same touchpoints together."""
-
-    def __init__(self) -> None:
-        self._touchpoints: dict[str, list[tuple[str, str]]] = defaultdict(list)
-
-    def add(self, person: str, touchpoint: tuple[str, str]) -> None:
-        self._touchpoints[person].append(touchpoint)
-
-    def put_into(self, bag: _Bag) -> None:
-        for touchpoints in self._touchpoints.values():
-            bag.add("persons", "", hash(frozenset(touchpoints)))
+def _find_persons(bag: _Bag, put_in: _Bag) -> None:
+    held = set(bag.persons.marks())
+    for each in bag.persons.marks():
+        bag.add("persons", "", each)
+    # likewise: that somebody was hard to know is seen by nobody who does
+    for (category, tangle), tangled in put_in.labels.items():
+        if category == "tangled":
+            bag.labels[category, tangle] = Counter({each: 1 for each in tangled if each in held})

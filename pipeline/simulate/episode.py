@@ -1,11 +1,12 @@
 """One matter of one customer: its touchpoints, and what they are meant to add up to.
 
 A story (`stories`) gets an `Episode` and tells it: `tell` adds a touchpoint, `promise` and `visit` note what
-the touchpoints amount to. Everything that a story draws comes from the episode's own seeded generator, so an
-episode depends on nothing but (seed, customer, number).
+the touchpoints amount to, `own`, `refuse` and `burst` who is who. Everything that a story draws comes from the
+episode's own seeded generator, so an episode depends on nothing but (seed, customer, number).
 
 Identifiers of a touchpoint are told strongest first. The first one attributes it; the others of a reference
-kind are claimed by the first one, and the earliest claim owns a reference.
+kind are claimed by the first one, and the earliest claim owns a reference. A personal identifier is its own
+person unless the story says whose it is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from typing import TypeVar
 
 from pipeline.core.messages import Micros
 from pipeline.simulate.company import SOURCES
-from pipeline.simulate.plans import Journey, PlannedPromise, PlannedVisit
+from pipeline.simulate.plans import (
+    Identifier,
+    Journey,
+    PlannedBurst,
+    PlannedOwner,
+    PlannedPromise,
+    PlannedRefusal,
+    PlannedVisit,
+    named,
+)
+from pipeline.simulate.truth import LinkRule, Tangle
 
 Identities = dict[str, str]
 Data = dict[str, object]
@@ -57,17 +68,35 @@ class Event:
 
 
 class Episode:
-    """`customer` is the customer number; `tag` is the episode's own, part of every identifier made in it."""
+    """`customer` is the customer number; `tag` is the episode's own, part of every identifier made in it. `phone` is the
+    customer's in every episode, if there is one.
 
-    def __init__(self, rng: Random, tag: str, customer: str, start: Micros, outcomes: Outcomes) -> None:
+    `me`: by what the company knows whoever acts, strongest first; the customer number unless a story says otherwise.
+    """
+
+    def __init__(
+        self,
+        rng: Random,
+        tag: str,
+        customer: str,
+        start: Micros,
+        outcomes: Outcomes,
+        phone: str | None = None,
+    ) -> None:
         self.rng = rng
         self.tag = tag
         self.customer = customer
+        self.me: Identities = {"customer_id": customer}
+        self.phone = phone
+        self.tangle: Tangle | None = None
         self.start = start
         self.outcomes = outcomes
         self.events: list[Event] = []
         self.promises: list[PlannedPromise] = []
         self.visits: list[PlannedVisit] = []
+        self.owners: list[PlannedOwner] = []
+        self.refusals: list[PlannedRefusal] = []
+        self.bursts: list[PlannedBurst] = []
         self._named = 0
 
     # telling
@@ -95,6 +124,16 @@ class Episode:
         self, stage: str, journey: Journey, entered: Micros, left: Micros | None, limit: Micros
     ) -> None:
         self.visits.append(PlannedVisit(stage, journey, entered, left, limit))
+
+    def own(self, owner: Identities, what: Identities, since: Micros, until: Micros | None = None) -> None:
+        """The strongest identifier of `what` is the owner's from `since` on."""
+        self.owners.append(PlannedOwner(strongest(what), strongest(owner), since, until))
+
+    def refuse(self, rule: LinkRule, one: Identities, other: Identities, since: Micros) -> None:
+        self.refusals.append(PlannedRefusal(rule, strongest(one), strongest(other), since))
+
+    def burst(self, first: Micros, last: Micros) -> None:
+        self.bursts.append(PlannedBurst(first, last))
 
     def name(self, letter: str) -> str:
         """A new number for an order, a parcel, a ticket, …"""
@@ -148,26 +187,44 @@ class Episode:
             return False
         return all(plan.is_clear(end) for plan in self._plans())
 
-    def _plans(self) -> Iterator[PlannedPromise | PlannedVisit]:
+    def _plans(self) -> Iterator[PlannedPromise | PlannedVisit | PlannedBurst]:
         yield from self.promises
         yield from self.visits
+        yield from self.bursts
 
     def persons(self, end: Micros) -> Iterator[tuple[Event, str]]:
         """Each touchpoint up to the end and whose it is by the links until then, as `kind:value`."""
-        told = [event for event in self.events if event.time <= end]
-        owners = _owners(told)
-        for event in told:
-            kind, value = next(iter(event.identities.items()))
-            while (kind, value) in owners:
-                kind, value = owners[kind, value]
-            yield event, f"{kind}:{value.lower() if kind == 'email' else value}"
+        owners = self._owners_at(end)
+        for event in self._told(end):
+            yield event, _person(strongest(event.identities), owners)
+
+    def identifiers(self, end: Micros) -> Iterator[tuple[str, str]]:
+        """Each personal identifier that was told by then, once, and whose it is; both as `kind:value`."""
+        owners = self._owners_at(end)
+        told = (identifier for event in self._told(end) for identifier in event.identities.items())
+        for identifier in dict.fromkeys(told):
+            if identifier[0] not in _REFERENCES:
+                yield named(identifier), _person(identifier, owners)
+
+    def _told(self, end: Micros) -> list[Event]:
+        return [event for event in self.events if event.time <= end]
+
+    def _owners_at(self, end: Micros) -> dict[Identifier, Identifier]:
+        owners: dict[Identifier, Identifier] = {}
+        for event in sorted(self._told(end), key=lambda event: event.time):
+            first, *others = event.identities.items()
+            for identifier in others:
+                if identifier[0] in _REFERENCES:
+                    owners.setdefault(identifier, first)
+        owners.update((plan.identifier, plan.owner) for plan in self.owners if plan.holds_at(end))
+        return owners
 
 
-def _owners(events: list[Event]) -> dict[tuple[str, str], tuple[str, str]]:
-    owners: dict[tuple[str, str], tuple[str, str]] = {}
-    for event in sorted(events, key=lambda event: event.time):
-        strongest, *others = event.identities.items()
-        for identifier in others:
-            if identifier[0] in _REFERENCES:
-                owners.setdefault(identifier, strongest)
-    return owners
+def strongest(identities: Identities) -> Identifier:
+    return next(iter(identities.items()))
+
+
+def _person(identifier: Identifier, owners: dict[Identifier, Identifier]) -> str:
+    while identifier in owners:
+        identifier = owners[identifier]
+    return named(identifier)

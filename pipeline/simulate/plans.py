@@ -1,16 +1,18 @@
-"""What a story means to happen: its promises and visits to stages, and what must be found of them at the end.
+"""What a story means to happen: promises, visits to stages, who is who; and what must be found of them at the end.
 
-In: planned instants, some beyond the end. Out: truth as of the end, where the rest has not happened yet.
+In: planned instants, some beyond the end. Out: truth as of the end, where the rest has not happened yet. Whose a
+promise or a visit is, is the person of the touchpoint that opened it.
 A plan is *clear* when nothing about it hangs on a moment; stories whose plans are not are told anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.core.instants import MINUTE, SECOND, moment
 from pipeline.core.messages import Micros
-from pipeline.simulate.truth import PromiseFate, PromiseTruth, StallTruth
+from pipeline.simulate.truth import LinkRule, PromiseFate, PromiseTruth, RefusedLinkTruth, StallTruth
 
 CLOSE_CALL = SECOND
 """Nothing is met or left within a second of its limit,"""
@@ -21,6 +23,10 @@ _AT_RISK_SHARE = 0.75
 
 Journey = tuple[str, str]
 """Journey type and correlation key."""
+Identifier = tuple[str, str]
+"""Kind and value."""
+Persons = Mapping[Micros, str]
+"""Whose the touchpoint at an instant is."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,14 +43,17 @@ class PlannedPromise:
             return False
         return abs(self.due - end) >= END_MARGIN and abs(self._risk - end) >= END_MARGIN
 
-    def as_of(self, end: Micros) -> PromiseTruth | None:
+    def as_of(self, end: Micros, persons: Persons) -> PromiseTruth | None:
         """None when it has not been made by then."""
         if self.made > end:
             return None
         met = _by(end, self.met)
         status = self._fate(end, met)
         seen = None if status == "cancelled" or met is None else moment(met)
-        return PromiseTruth(self.rule, *self.journey, status, moment(self.made), moment(self.due), seen)
+        due = moment(self.due)
+        return PromiseTruth(
+            self.rule, *self.journey, status, moment(self.made), due, seen, persons[self.made]
+        )
 
     @property
     def _risk(self) -> Micros:
@@ -73,7 +82,7 @@ class PlannedVisit:
         close = self.left is not None and abs(self.left - self._since) < CLOSE_CALL
         return not close and abs(self._since - end) >= END_MARGIN
 
-    def as_of(self, end: Micros) -> StallTruth | None:
+    def as_of(self, end: Micros, persons: Persons) -> StallTruth | None:
         """None when the visit has not outlasted its limit by then."""
         left = _by(end, self.left)
         if (end if left is None else left) <= self._since:
@@ -85,11 +94,55 @@ class PlannedVisit:
             moment(self.entered),
             moment(self._since),
             None if left is None else moment(left),
+            persons[self.entered],
         )
 
     @property
     def _since(self) -> Micros:
         return self.entered + self.limit
+
+
+@dataclass(slots=True, frozen=True)
+class PlannedOwner:
+    """A personal identifier that is another's from `since` on, until somebody parts them."""
+
+    identifier: Identifier
+    owner: Identifier
+    since: Micros
+    until: Micros | None = None
+
+    def holds_at(self, end: Micros) -> bool:
+        return self.since <= end and (self.until is None or end < self.until)
+
+
+@dataclass(slots=True, frozen=True)
+class PlannedRefusal:
+    """A link that joins nobody, from `since` on."""
+
+    rule: LinkRule
+    one: Identifier
+    other: Identifier
+    since: Micros
+
+    def as_of(self, end: Micros) -> RefusedLinkTruth | None:
+        return None if self.since > end else RefusedLinkTruth(self.rule, named(self.one), named(self.other))
+
+
+@dataclass(slots=True, frozen=True)
+class PlannedBurst:
+    """Touchpoints of which all or none are to be seen: what some of them would come to is nobody's plan."""
+
+    first: Micros
+    last: Micros
+
+    def is_clear(self, end: Micros) -> bool:
+        return not self.first <= end < self.last
+
+
+def named(identifier: Identifier) -> str:
+    """As the truth writes it: `kind:value`, an e-mail address in lower case."""
+    kind, value = identifier
+    return f"{kind}:{value.lower() if kind == 'email' else value}"
 
 
 def _by(end: Micros, instant: Micros | None) -> Micros | None:

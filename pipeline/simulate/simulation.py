@@ -17,13 +17,15 @@ from random import Random
 
 from pipeline.core.instants import DAY, micros
 from pipeline.core.messages import Micros
-from pipeline.simulate.company import HOUR, UNMAPPED_TYPES
+from pipeline.simulate.account import account
+from pipeline.simulate.company import HOUR, PHONES, phone_number
 from pipeline.simulate.episode import Episode, Outcomes
 from pipeline.simulate.faults import LATENESS, NO_FAULTS, Faults, SimulatedRecord, transmit
 from pipeline.simulate.stories.aftercare import help_desk
 from pipeline.simulate.stories.outreach import lead, offer, sighting
 from pipeline.simulate.stories.shopping import shop
-from pipeline.simulate.truth import Run, TouchpointTruth, Truth
+from pipeline.simulate.tangles import NO_TANGLES, Tangles
+from pipeline.simulate.truth import Run, Truth
 
 DEFAULT_START = datetime(2026, 3, 2, tzinfo=UTC)
 """A literal, so that a run can be repeated."""
@@ -46,7 +48,9 @@ _GAP_DAYS = 6.5
 
 _NEVER_ENDS: Micros = 2**62
 _SCHEDULE = 255
-"""Takes the place of the attempt in the seed of an episode's start."""
+"""Takes the place of the attempt in the seed of an episode's start,"""
+_TANGLED = 254
+"""and in that of whether it is tangled."""
 
 _by_arrival = itemgetter(0)
 
@@ -61,6 +65,7 @@ class Simulation:
     start: datetime = DEFAULT_START
     faults: Faults = field(default_factory=Faults)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    tangles: Tangles = field(default_factory=Tangles)
 
     def __post_init__(self) -> None:
         if self.start.tzinfo is None:
@@ -90,20 +95,7 @@ class Simulation:
         end = micros(self.end)
         yield Run(self.seed, self.customers, self.start, self.end)
         for episode in self._episodes(end):
-            sent = transmit(episode, self.faults, end)
-            for note, (event, person) in zip(sent.notes, episode.persons(end), strict=True):
-                yield TouchpointTruth(
-                    event.source,
-                    event.id,
-                    event.type,
-                    person,
-                    event.type not in UNMAPPED_TYPES,
-                    note.arrival,
-                    note.copies,
-                )
-            yield from sent.refused
-            yield from filter(None, (promise.as_of(end) for promise in episode.promises))
-            yield from filter(None, (visit.as_of(end) for visit in episode.visits))
+            yield from account(episode, transmit(episode, self.faults, end), end)
 
     def stream(self, end: Micros) -> Iterator[SimulatedRecord]:
         """The records of all touchpoints up to `end`, in order of arrival, without ticks."""
@@ -138,11 +130,18 @@ class Simulation:
     def _episode(self, rng: Random, customer: int, number: int, start: Micros, end: Micros) -> Episode:
         """Told anew until nothing in it hangs on a moment."""
         tag = f"{self.seed}.{customer}.{number}"
-        for attempt in range(_SCHEDULE):
+        phone = phone_number(customer) if customer < PHONES else None
+        rng.seed(self._seed_of(customer, number, _TANGLED))
+        tangled = self.tangles.pick(rng.random())
+        for attempt in range(_TANGLED):
             rng.seed(self._seed_of(customer, number, attempt))
-            episode = Episode(rng, tag, f"C-{self.seed}.{customer}", start, self.outcomes)
+            episode = Episode(rng, tag, f"C-{self.seed}.{customer}", start, self.outcomes, phone)
             share = rng.random()
-            next(story for up_to, story in _STORIES if share < up_to)(episode)
+            if tangled is None:
+                next(story for up_to, story in _STORIES if share < up_to)(episode)
+            else:
+                episode.tangle, story = tangled
+                story(episode)
             if episode.is_clear(end):
                 return episode
         raise AssertionError(f"episode {tag} cannot be told clearly")
@@ -154,7 +153,8 @@ class Simulation:
 def workload(customers: int, touchpoints: int, seed: int = 7) -> Iterator[SimulatedRecord]:
     """`touchpoints` good records in order, once each, and a tick to the last: what speed is measured with."""
     last = micros(DEFAULT_START)
-    for record in islice(Simulation(seed, customers, faults=NO_FAULTS).stream(_NEVER_ENDS), touchpoints):
+    simulation = Simulation(seed, customers, faults=NO_FAULTS, tangles=NO_TANGLES)
+    for record in islice(simulation.stream(_NEVER_ENDS), touchpoints):
         last = record.arrival
         yield record
     yield _tick(last, last)

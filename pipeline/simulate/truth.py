@@ -32,6 +32,13 @@ class Run(msgspec.Struct, frozen=True, tag="run", tag_field="kind"):
     end: datetime
 
 
+Tangle = Literal["late link", "shared by few", "shared by many", "family e-mail", "wrong link"]
+"""What makes it hard to say who is who (see `tangles`)."""
+
+LinkRule = Literal["unique", "shared", "unlinked"]
+"""The rule that a link would have broken; `unlinked`: somebody has said that the two are not one person."""
+
+
 class TouchpointTruth(msgspec.Struct, frozen=True, tag="touchpoint", tag_field="kind"):
     """A valid touchpoint; `person` is the identifier that names its person, `copies` are its duplicates."""
 
@@ -45,7 +52,7 @@ class TouchpointTruth(msgspec.Struct, frozen=True, tag="touchpoint", tag_field="
 
 
 class PromiseTruth(msgspec.Struct, frozen=True, tag="promise", tag_field="kind"):
-    """A promise that was made; `met_at` is absent from a cancelled one."""
+    """A promise that was made to `person`; `met_at` is absent from a cancelled one."""
 
     rule: str
     journey_type: str
@@ -54,10 +61,11 @@ class PromiseTruth(msgspec.Struct, frozen=True, tag="promise", tag_field="kind")
     made_at: datetime
     due_at: datetime
     met_at: datetime | None
+    person: str
 
 
 class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind"):
-    """A visit to a stage that outlasted its limit, at `since`."""
+    """A visit of `person` to a stage that outlasted its limit, at `since`."""
 
     stage: str
     journey_type: str
@@ -66,6 +74,7 @@ class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind"):
     entered_at: datetime
     since: datetime
     left_at: datetime | None
+    person: str
 
 
 class DeadLetterTruth(msgspec.Struct, frozen=True, tag="dead_letter", tag_field="kind"):
@@ -76,7 +85,28 @@ class DeadLetterTruth(msgspec.Struct, frozen=True, tag="dead_letter", tag_field=
     fingerprint: str
 
 
-Truth = Run | TouchpointTruth | PromiseTruth | StallTruth | DeadLetterTruth
+class IdentifierTruth(msgspec.Struct, frozen=True, tag="identifier", tag_field="kind"):
+    """A personal identifier and whose it is, both as `kind:value`; once for each episode that tells it.
+
+    `tangle`: what that episode makes hard.
+    """
+
+    identifier: str
+    person: str
+    tangle: Tangle | None
+
+
+class RefusedLinkTruth(msgspec.Struct, frozen=True, tag="refused_link", tag_field="kind"):
+    """Two identifiers that came on one touchpoint and are not one person, and the rule that says so."""
+
+    rule: LinkRule
+    one: str
+    other: str
+
+
+Truth = (
+    Run | TouchpointTruth | PromiseTruth | StallTruth | DeadLetterTruth | IdentifierTruth | RefusedLinkTruth
+)
 
 
 def fingerprint(value: bytes | None) -> str:

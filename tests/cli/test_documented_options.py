@@ -19,7 +19,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def options(commands: Mapping[str, Any]) -> Iterator[str]:
     for command in commands.values():
         loaded = command.load() if isinstance(command, DeferredCommand) else command
-        yield from (name for parameter in loaded.params for name in parameter.opts)
+        for parameter in loaded.params:
+            yield from (*parameter.opts, *parameter.secondary_opts)
         yield from options(getattr(loaded, "commands", {}))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from command_line import Throughline
 from small_shop import SmallShop
@@ -48,6 +49,26 @@ def test_a_simulation_is_written_with_its_truth_and_is_the_same_for_the_same_see
     assert written[0] == written[1]
     line = json.loads(written[0][1].splitlines()[0])
     assert set(line) == {"topic", "key", "headers", "value"}
+
+
+def test_a_simulation_says_what_it_injected_and_leaves_tangles_out_if_told_to(
+    throughline: Throughline, home: Path
+) -> None:
+    of = ("simulate", "--customers", 200, "--days", 6, "--seed", 5)
+    mixed, plain = (
+        throughline(*of, "--to", home / "mixed"),
+        throughline(*of, "--to", home / "plain", "--no-tangles"),
+    )
+    said = {" ".join(line.split()[:-1]) for line in mixed.out.splitlines()}
+    assert {"touchpoints", "persons", "tangled family e-mail", "late link", "links refused shared"} <= said
+    assert "tangled" not in plain.out
+    assert "links refused" not in plain.out
+    persons = {line["person"] for line in truth_in(home / "mixed") if line["kind"] == "touchpoint"}
+    assert f"persons {len(persons)}" in [" ".join(line.split()) for line in mixed.out.splitlines()]
+
+
+def truth_in(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "truth.jsonl").read_text("utf-8").splitlines()]
 
 
 def test_a_simulation_needs_an_instant_to_start_at(throughline: Throughline, home: Path) -> None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pipeline.simulate.compare import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from persons_by_the_book import Persons, ranked
+
 from pipeline.simulate.faults import SimulatedRecord
+from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
 from pipeline.simulate.truth import DeadLetterTruth, fingerprint
 from schemas.journey_map import DueField, JourneyMap, Promise, Stage, Trigger
-
-Identifier = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,47 +87,26 @@ def evaluate(
         touch = decode(record)
         touches[touch.source, touch.id] = touch
     ordered = sorted(touches.values(), key=lambda touch: (touch.time, touch.source, touch.id))
-    persons = dict(_persons(ordered, journey_map))
+    kinds = journey_map.identifiers
+    stitched = Persons(ordered, kinds)
+    persons = {
+        (touch.source, touch.id): ":".join(stitched.person_of(ranked(touch, kinds)[0])) for touch in ordered
+    }
     promises: list[FoundPromise] = []
     stalls: list[FoundStall] = []
-    for (_, type_, key), journey in _journeys(ordered, persons, journey_map).items():
+    for (person, type_, key), journey in _journeys(ordered, persons, journey_map).items():
         rules = journey_map.journeys[type_]
         for name, promise in rules.promises.items():
-            promises += _promises(name, promise, key, journey, end)
+            promises += _promises(name, promise, key, journey, end, person)
         for name, stage in rules.stages.items():
-            stalls += _stalls(name, stage, key, journey, end)
+            stalls += _stalls(name, stage, key, journey, end, person)
     found = [
         FoundTouchpoint(
             touch.source, touch.id, persons[touch.source, touch.id], touch.type in journey_map.touchpoints
         )
         for touch in ordered
     ]
-    return Found(found, promises, stalls, letters, good - len(touches))
-
-
-def _persons(ordered: list[Touch], journey_map: JourneyMap) -> Iterator[tuple[tuple[str, str], str]]:
-    kinds = journey_map.identifiers
-    owner: dict[Identifier, Identifier] = {}
-
-    def ranked(touch: Touch) -> list[Identifier]:
-        identifiers = [
-            (kind, value if kinds[kind].case_sensitive else value.lower())
-            for kind, value in touch.value("identities").items()
-        ]
-        return sorted(
-            identifiers, key=lambda each: (kinds[each[0]].kind == "reference", -kinds[each[0]].strength)
-        )
-
-    for touch in ordered:
-        strongest, *weaker = ranked(touch)
-        for identifier in weaker:
-            if kinds[identifier[0]].kind == "reference":
-                owner.setdefault(identifier, strongest)
-    for touch in ordered:
-        identifier = ranked(touch)[0]
-        while identifier in owner:
-            identifier = owner[identifier]
-        yield (touch.source, touch.id), ":".join(identifier)
+    return Found(found, promises, stalls, letters, good - len(touches), stitched.refused)
 
 
 def _journeys(
@@ -143,7 +122,7 @@ def _journeys(
 
 
 def _promises(
-    name: str, promise: Promise, key: str, journey: list[Touch], end: datetime
+    name: str, promise: Promise, key: str, journey: list[Touch], end: datetime, person: str
 ) -> Iterator[FoundPromise]:
     met = next((touch.time for touch in journey if touch.pulls(promise.met_by)), None)
     cancelled = next((touch.time for touch in journey if touch.pulls(promise.cancelled_by)), None)
@@ -156,21 +135,23 @@ def _promises(
             due = touch.time + promise.due.within
         risk = touch.time + (due - touch.time) * promise.at_risk
         if cancelled is not None and cancelled <= due and (met is None or cancelled < met):
-            yield FoundPromise(name, key, "cancelled", touch.time, due, None)
+            yield FoundPromise(name, key, "cancelled", touch.time, due, None, person)
         elif met is not None:
-            yield FoundPromise(name, key, "kept" if met <= due else "broken", touch.time, due, met)
+            yield FoundPromise(name, key, "kept" if met <= due else "broken", touch.time, due, met, person)
         else:
             status = "broken" if end > due else "at_risk" if end >= risk else "made"
-            yield FoundPromise(name, key, status, touch.time, due, None)
+            yield FoundPromise(name, key, status, touch.time, due, None, person)
 
 
-def _stalls(name: str, stage: Stage, key: str, journey: list[Touch], end: datetime) -> Iterator[FoundStall]:
+def _stalls(
+    name: str, stage: Stage, key: str, journey: list[Touch], end: datetime, person: str
+) -> Iterator[FoundStall]:
     if stage.expected is None:
         return
     for entered, left in _visits(stage, journey):
         since = entered + stage.expected
         if (left or end) - entered > stage.expected:
-            yield FoundStall(name, key, "resolved" if left else "opened", entered, since, left)
+            yield FoundStall(name, key, "resolved" if left else "opened", entered, since, left, person)
 
 
 def _visits(stage: Stage, journey: list[Touch]) -> Iterator[tuple[datetime, datetime | None]]:

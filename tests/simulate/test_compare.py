@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from pipeline.simulate.compare import (
-    Found,
-    FoundDeadLetter,
-    FoundPromise,
-    FoundStall,
-    FoundTouchpoint,
-    Row,
-    compare,
-)
+from pipeline.simulate.compare import CHAINED, IN_PIECES, Row, compare, injected
+from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
 from pipeline.simulate.truth import (
     DeadLetterTruth,
+    IdentifierTruth,
     PromiseTruth,
+    RefusedLinkTruth,
     StallTruth,
     TouchpointTruth,
     Truth,
@@ -27,6 +23,10 @@ ONE = datetime(2026, 3, 2, 13, tzinfo=UTC)
 TWO = datetime(2026, 3, 2, 14, tzinfo=UTC)
 
 
+def inexact(truth: Iterable[Truth], found: Found) -> list[Row]:
+    return [row for row in compare(truth, found) if not row.is_exact]
+
+
 def touchpoint(
     id_: str, person: str, arrival: str = "prompt", copies: int = 0, mapped: bool = True
 ) -> TouchpointTruth:
@@ -36,38 +36,66 @@ def touchpoint(
 def test_what_was_found_as_injected_is_neither_missed_nor_extra() -> None:
     truth: list[Truth] = [
         touchpoint("1", "customer_id:a"),
-        PromiseTruth("delivery", "order", "O-1", "met_late", NOON, ONE, TWO),
-        StallTruth("picking", "order", "O-1", "resolved", NOON, ONE, TWO),
+        PromiseTruth("delivery", "order", "O-1", "met_late", NOON, ONE, TWO, "customer_id:a"),
+        StallTruth("picking", "order", "O-1", "resolved", NOON, ONE, TWO, "customer_id:a"),
+        IdentifierTruth("customer_id:a", "customer_id:a", None),
+        IdentifierTruth("cookie:k", "customer_id:a", "late link"),
+        RefusedLinkTruth("unique", "customer_id:b", "cookie:k"),
         DeadLetterTruth("wrong_type", "sales", fingerprint(b"{}")),
     ]
     found = Found(
         touchpoints=[FoundTouchpoint("/shop", "1", "some-uuid", True)],
-        promises=[FoundPromise("delivery", "O-1", "broken", NOON, ONE, TWO)],
-        stalls=[FoundStall("picking", "O-1", "resolved", NOON, ONE, TWO)],
+        promises=[FoundPromise("delivery", "O-1", "broken", NOON, ONE, TWO, "some-uuid")],
+        stalls=[FoundStall("picking", "O-1", "resolved", NOON, ONE, TWO, "some-uuid")],
         dead_letters=[FoundDeadLetter("wrong_type", fingerprint(b"{}"))],
+        refused_links={"unique": 1},
     )
-    assert compare(truth, found) == [
+    rows = compare(truth, found)
+    assert rows == [
         Row("touchpoints", "", 1, 1, 0, 0),
         Row("persons", "", 1, 1, 0, 0),
+        Row("persons", CHAINED, 0, 0, 0, 0),
+        Row("persons", IN_PIECES, 0, 0, 0, 0),
+        Row("tangled", "late link", 1, 1, 0, 0),
+        Row("links refused", "unique", 1, 1, 0, 0),
         Row("promises", "met_late", 1, 1, 0, 0),
         Row("stalls", "resolved", 1, 1, 0, 0),
         Row("dead letters", "wrong_type", 1, 1, 0, 0),
     ]
+    assert injected(truth) == [row[:3] for row in rows if row.injected]
 
 
 def test_a_promise_found_with_another_status_is_missed_once_and_extra_once() -> None:
-    truth = [PromiseTruth("delivery", "order", "O-1", "kept", NOON, TWO, ONE)]
-    found = Found(promises=[FoundPromise("delivery", "O-1", "broken", NOON, TWO, ONE)])
-    assert compare(truth, found) == [
+    truth = [PromiseTruth("delivery", "order", "O-1", "kept", NOON, TWO, ONE, "customer_id:a")]
+    found = Found(promises=[FoundPromise("delivery", "O-1", "broken", NOON, TWO, ONE, "x")])
+    assert inexact(truth, found) == [
         Row("promises", "kept", 1, 0, 1, 0),
         Row("promises", "met_late", 0, 0, 0, 1),
     ]
 
 
 def test_a_stall_that_began_at_another_instant_is_not_the_same() -> None:
-    truth = [StallTruth("picking", "order", "O-1", "opened", NOON, ONE, None)]
-    found = Found(stalls=[FoundStall("picking", "O-1", "opened", NOON, TWO, None)])
-    assert compare(truth, found) == [Row("stalls", "opened", 1, 0, 1, 1)]
+    truth = [StallTruth("picking", "order", "O-1", "opened", NOON, ONE, None, "customer_id:a")]
+    found = Found(stalls=[FoundStall("picking", "O-1", "opened", NOON, TWO, None, "x")])
+    assert inexact(truth, found) == [Row("stalls", "opened", 1, 0, 1, 1)]
+
+
+def test_a_finding_at_another_person_is_not_the_same() -> None:
+    truth: list[Truth] = [
+        touchpoint("1", "customer_id:a"),
+        touchpoint("2", "cookie:k"),
+        PromiseTruth("delivery", "order", "O-1", "made", NOON, TWO, None, "customer_id:a"),
+        StallTruth("picking", "order", "O-1", "opened", NOON, ONE, None, "customer_id:a"),
+    ]
+    found = Found(
+        touchpoints=[FoundTouchpoint("/shop", "1", "x", True), FoundTouchpoint("/shop", "2", "y", True)],
+        promises=[FoundPromise("delivery", "O-1", "made", NOON, TWO, None, "y")],
+        stalls=[FoundStall("picking", "O-1", "opened", NOON, ONE, None, "y")],
+    )
+    assert inexact(truth, found) == [
+        Row("promises", "made", 1, 0, 1, 1),
+        Row("stalls", "opened", 1, 0, 1, 1),
+    ]
 
 
 def test_a_person_is_found_when_exactly_its_touchpoints_are_together() -> None:
@@ -79,7 +107,32 @@ def test_a_person_is_found_when_exactly_its_touchpoints_are_together() -> None:
     torn = [
         FoundTouchpoint("/shop", id_, person, True) for id_, person in (("1", "x"), ("2", "y"), ("3", "y"))
     ]
-    assert Row("persons", "", 2, 0, 2, 2) in compare(truth, Found(touchpoints=torn))
+    rows = compare(truth, Found(touchpoints=torn))
+    assert Row("persons", "", 2, 0, 2, 2) in rows
+    assert Row("persons", CHAINED, 0, 0, 0, 1) in rows, "y is a and b"
+    assert Row("persons", IN_PIECES, 0, 0, 0, 1) in rows, "a is x and y"
+
+
+def test_a_tangled_person_is_found_when_exactly_its_touchpoints_are_together() -> None:
+    truth: list[Truth] = [
+        touchpoint("1", "customer_id:a"),
+        touchpoint("2", "customer_id:b"),
+        IdentifierTruth("cookie:k", "customer_id:a", "shared by few"),
+        IdentifierTruth("customer_id:b", "customer_id:b", "shared by few"),
+    ]
+    apart = [FoundTouchpoint("/shop", "1", "x", True), FoundTouchpoint("/shop", "2", "y", True)]
+    chained = [touchpoint._replace(person_id="x") for touchpoint in apart]
+    assert Row("tangled", "shared by few", 2, 2, 0, 0) in compare(truth, Found(apart))
+    assert Row("tangled", "shared by few", 2, 0, 2, 0) in compare(truth, Found(chained))
+
+
+def test_links_that_were_refused_are_counted_by_their_rule() -> None:
+    truth = [RefusedLinkTruth("unique", "customer_id:b", "cookie:k")]
+    found = Found(refused_links={"unique": 2, "shared": 1})
+    assert inexact(truth, found) == [
+        Row("links refused", "shared", 0, 0, 0, 1),
+        Row("links refused", "unique", 1, 1, 0, 1),
+    ]
 
 
 def test_a_touchpoint_that_was_applied_twice_is_extra() -> None:
@@ -106,4 +159,4 @@ def test_duplicates_and_undeclared_types_are_counted() -> None:
 def test_the_same_bad_bytes_twice_are_two_dead_letters() -> None:
     letter = DeadLetterTruth("wrong_type", "sales", fingerprint(b"{}"))
     found = Found(dead_letters=[FoundDeadLetter("wrong_type", fingerprint(b"{}"))])
-    assert compare([letter, letter], found) == [Row("dead letters", "wrong_type", 2, 1, 1, 0)]
+    assert inexact([letter, letter], found) == [Row("dead letters", "wrong_type", 2, 1, 1, 0)]

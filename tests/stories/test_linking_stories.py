@@ -169,6 +169,26 @@ def test_unlinking_gives_each_its_own_and_a_later_link_does_not_undo_it(plan: Pl
     assert Said(plan, [*shared, apart, later, again]).persons == [6]
 
 
+@pytest.mark.parametrize("batch", [1, 9])
+def test_a_link_that_was_undone_leaves_the_findings_and_persons_of_a_run_without_it(
+    plan: Plan, batch: int
+) -> None:
+    due = "2026-05-06T00:00:00Z"
+    hers = event("01 09:00", "placed", {"customer_id": "ann"}, order="7", due=due)
+    his = event("01 10:00", "placed", {"cookie": "k"}, order="7", due=due)
+    known = viewed("01 11:00", email="a@b.c", cookie="k")
+    delivered = event("04 09:00", "delivered", {"email": "a@b.c"}, order="7")
+    linked = event("02 09:00", "linked", {"customer_id": "ann", "email": "a@b.c"})
+    parted = event("05 09:00", "unlinked", {"customer_id": "ann", "email": "a@b.c"})
+    without = Said(plan, [hers, his, known, delivered], batch=batch)
+    undone = Said(plan, [hers, his, known, linked, delivered, parted], batch=batch)
+    assert sorted(finding["status"] for finding in without.findings) == ["broken", "kept"]
+    assert _contents(Said(plan, [hers, his, known, linked, delivered])) != _contents(without)
+    assert _live(undone) == _live(without)
+    assert without.persons == [1, 3]
+    assert undone.persons == [3, 3], "hers is one, and the two words"
+
+
 def test_two_of_one_kind_are_linked_by_naming_the_other(plan: Plan) -> None:
     one, two = viewed("01 09:00", email="a@b.c"), viewed("01 09:01", email="d@e.f")
     linked = event("02 09:00", "linked", {"email": "a@b.c"}, other={"kind": "email", "value": "D@e.f"})
@@ -221,6 +241,11 @@ def test_the_order_of_arrival_changes_neither_persons_nor_findings(plan: Plan, s
     shuffled = Said(plan, [*events, *events[:3]], partitions=1 + seed % 3, batch=1 + seed % 4)
     assert shuffled.persons == in_order.persons
     assert _contents(shuffled) == _contents(in_order)
+
+
+def _live(said: Said) -> set[bytes]:
+    """The contents of what holds; of a link that was undone a withdrawn finding may be left."""
+    return {content for content in _contents(said) if b'"withdrawn"' not in content}
 
 
 def _contents(said: Said) -> set[bytes]:

@@ -31,7 +31,7 @@ def after_delivery(ep: Episode, order: Identities, delivered: Micros) -> None:
     if ep.chance(0.12):
         _return(ep, order, delivered + ep.wait(2 * DAY, 6 * DAY))
     if ep.chance(0.12):
-        ticket(ep, {"customer_id": ep.customer}, delivered + ep.wait(DAY, 5 * DAY))
+        ticket(ep, ep.me, delivered + ep.wait(DAY, 5 * DAY))
 
 
 def chase(ep: Episode, order: Identities, time: Micros) -> None:
@@ -45,9 +45,12 @@ def chase(ep: Episode, order: Identities, time: Micros) -> None:
 def _set_up(ep: Episode, time: Micros) -> None:
     serial = ep.name("N")
     journey = ("onboarding", serial)
-    ids = {"customer_id": ep.customer, "device": ep.name("D")}
+    # whoever registers a device has an account, also one who bought as a guest
+    account, device = {"customer_id": ep.customer}, {"device": ep.name("D")}
+    ids = {**account, **device}
     data: Data = {"serial": serial}
     registered = ep.tell(time, "product.device.registered", ids, data)
+    ep.own(account, device, since=registered)
     after = ep.within(ACTIVATION_WITHIN)
     activated = None if after is None else ep.tell(registered + after, "product.account.activated", ids, data)
     ep.promise("activation", journey, registered, registered + ACTIVATION_WITHIN, met=activated)
@@ -62,8 +65,7 @@ def _set_up(ep: Episode, time: Micros) -> None:
 def _survey(ep: Episode, order: Identities, time: Micros) -> None:
     """Asked by e-mail; an answer that finds fault is promised a call."""
     survey_id = ep.name("V")
-    me = {"customer_id": ep.customer}
-    ep.tell(time, "survey.survey.sent", me, {"survey": survey_id, "kind": "nps"})
+    ep.tell(time, "survey.survey.sent", ep.me, {"survey": survey_id, "kind": "nps"})
     if ep.chance(0.4):
         return
     answered = time + ep.wait(8 * HOUR, 4 * DAY)
@@ -75,7 +77,7 @@ def _survey(ep: Episode, order: Identities, time: Micros) -> None:
         after = ep.within(DETRACTOR_CALL_WITHIN)
         called = None if after is None else answered + after
         if called is not None:
-            ep.tell(called, "service.call.ended", me, {"survey": survey_id, "queue": "outbound"})
+            ep.tell(called, "service.call.ended", ep.me, {"survey": survey_id, "queue": "outbound"})
         ep.promise(
             "detractor_call", ("feedback", survey_id), answered, answered + DETRACTOR_CALL_WITHIN, met=called
         )
@@ -86,12 +88,7 @@ def _return(ep: Episode, order: Identities, asked: Micros) -> None:
     return_id = ep.name("R")
     data: Data = {"return_id": return_id}
     journey = ("return", return_id)
-    ep.tell(
-        asked,
-        "sales.return.requested",
-        {"customer_id": ep.customer, **order},
-        {**data, "reason": "unsuitable"},
-    )
+    ep.tell(asked, "sales.return.requested", {**ep.me, **order}, {**data, "reason": "unsuitable"})
     received = ep.tell(asked + ep.wait(2 * DAY, 6 * DAY), "fulfilment.return.received", order, data)
     lasted = ep.lasts(INSPECTION_LIMIT)
     inspected = (
@@ -111,10 +108,14 @@ def _return(ep: Episode, order: Identities, asked: Micros) -> None:
 
 def help_desk(ep: Episode) -> None:
     """Trouble of another kind: the customer asks the help desk, or the public."""
+    ask_for_help(ep, ep.me, ep.start)
+
+
+def ask_for_help(ep: Episode, who: Identities, time: Micros) -> None:
     if ep.chance(0.2):
-        complain(ep, {"customer_id": ep.customer}, ep.start)
+        complain(ep, who, time)
     else:
-        ticket(ep, {"customer_id": ep.customer}, ep.start)
+        ticket(ep, who, time)
 
 
 def installation(ep: Episode, order: Identities, booked: Micros) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from pipeline.core.instants import DAY, moment
+from pipeline.core.messages import Micros
 from pipeline.simulate.company import CAMPAIGNS, HOUR, UNMAPPED_TYPES
-from pipeline.simulate.episode import Data, Episode
+from pipeline.simulate.episode import Data, Episode, Identities
 
 
 def offer(ep: Episode) -> None:
+    email = {"email": f"{ep.customer.lower()}@example.com"}
+    make_offer(ep, ep.me, email, ep.start)
+    ep.own(ep.me, email, since=ep.start)
+
+
+def make_offer(ep: Episode, me: Identities, email: Identities, time: Micros) -> None:
     """A campaign promises a voucher by a date; billing has to credit it, and may not know."""
     offer_id = ep.name("F")
     journey = ("offer", offer_id)
-    me = {"customer_id": ep.customer}
     data: Data = {"offer": offer_id, "campaign": ep.pick(CAMPAIGNS)}
     limit = ep.between(DAY, 4 * DAY)
-    ids = {**me, "email": f"{ep.customer.lower()}@example.com"}
-    sent = ep.tell(ep.start, "marketing.offer.made", ids, {**data, "voucher_by": moment(ep.start + limit)})
+    sent = ep.tell(
+        time, "marketing.offer.made", {**me, **email}, {**data, "voucher_by": moment(time + limit)}
+    )
     ep.tell(
         sent + ep.wait(2 * HOUR, 2 * DAY),
         "marketing.message.opened",

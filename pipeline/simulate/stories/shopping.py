@@ -47,17 +47,18 @@ def _browse(ep: Episode, session: Identities) -> Micros:
 
 def _abandon(ep: Episode, session: Identities, time: Micros) -> None:
     """An anonymous visit stays so, or is claimed by a log-in or, days later, by a click in an e-mail."""
-    me = {"customer_id": ep.customer}
     draw = ep.rng.random()
     if draw < 0.3:
-        known = ep.tell(time + ep.between(SECOND, MINUTE), "sales.session.identified", {**me, **session}, {})
+        known = ep.tell(
+            time + ep.between(SECOND, MINUTE), "sales.session.identified", {**ep.me, **session}, {}
+        )
         if draw < 0.05:
             _share_session(ep, session, known)
     elif draw < 0.6:
         reminder: Data = {"campaign": "cart-reminder"}
         sent = time + ep.wait(DAY, 5 * DAY)
-        ep.tell(sent, "marketing.message.sent", me, {**reminder, "channel": "email"})
-        ep.tell(sent + ep.wait(HOUR, 2 * DAY), "marketing.link.clicked", {**me, **session}, reminder)
+        ep.tell(sent, "marketing.message.sent", ep.me, {**reminder, "channel": "email"})
+        ep.tell(sent + ep.wait(HOUR, 2 * DAY), "marketing.link.clicked", {**ep.me, **session}, reminder)
 
 
 def _share_session(ep: Episode, session: Identities, time: Micros) -> None:
@@ -70,7 +71,6 @@ def _share_session(ep: Episode, session: Identities, time: Micros) -> None:
 def _order(ep: Episode, session: Identities, left: Micros) -> None:
     order = {"order_id": ep.name("O")}
     journey = ("order", order["order_id"])
-    me = {"customer_id": ep.customer}
     time = ep.tell(
         left + ep.between(5 * SECOND, MINUTE),
         "sales.cart.updated",
@@ -79,7 +79,7 @@ def _order(ep: Episode, session: Identities, left: Micros) -> None:
     )
     placed = time + ep.between(20 * SECOND, 3 * MINUTE)
     # a guest is known by the order alone until a confirmation or a payment names the customer
-    buyer = {**order, **session} if ep.chance(0.15) else {**me, **order, **session}
+    buyer = {**order, **session} if ep.chance(0.15) else {**ep.me, **order, **session}
     if ep.chance(ep.outcomes.dropped):
         arrived, cancelled = None, _cancel(ep, order, journey, placed)
     else:
@@ -146,7 +146,7 @@ def _confirm(
     after = ep.within(CONFIRMATION_WITHIN)
     confirmed = None if after is None or (cancelled and placed + after > cancelled) else placed + after
     if confirmed:
-        ep.tell(confirmed, "sales.order.confirmed", {"customer_id": ep.customer, **order}, {}, "success")
+        ep.tell(confirmed, "sales.order.confirmed", {**ep.me, **order}, {}, "success")
     ep.promise(
         "confirmation", journey, placed, placed + CONFIRMATION_WITHIN, met=confirmed, cancelled=cancelled
     )
@@ -188,8 +188,7 @@ def _pay(ep: Episode, order: Identities, journey: Journey, placed: Micros) -> Mi
     paid = None if after is None else placed + after
     ep.visit("awaiting_payment", journey, placed, paid, AWAITING_PAYMENT_LIMIT)
     if paid is not None:
-        ids = {"customer_id": ep.customer, **order}
-        ep.tell(paid, "fulfilment.payment.approved", ids, {"method": method}, "success")
+        ep.tell(paid, "fulfilment.payment.approved", {**ep.me, **order}, {"method": method}, "success")
     return paid
 
 

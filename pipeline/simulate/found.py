@@ -1,0 +1,63 @@
+"""What a pipeline has found, as plain tuples: whoever reads it, from topics or tables, says it in these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+
+class FoundTouchpoint(NamedTuple):
+    """An accepted touchpoint, once; `person_id` with all merges applied."""
+
+    source: str
+    id: str
+    person_id: str
+    mapped: bool
+
+
+class FoundPromise(NamedTuple):
+    """The last revision of a promise finding that was not withdrawn; `status` as in `schemas.finding`."""
+
+    rule: str
+    journey_key: str
+    status: str
+    made_at: datetime
+    due_at: datetime
+    met_at: datetime | None
+    person_id: str
+
+
+class FoundStall(NamedTuple):
+    """The last revision of a stall finding that was not withdrawn."""
+
+    stage: str
+    journey_key: str
+    status: str
+    entered_at: datetime
+    since: datetime
+    left_at: datetime | None
+    person_id: str
+
+
+class FoundDeadLetter(NamedTuple):
+    """A dead letter; `fingerprint` is `truth.fingerprint` of its value."""
+
+    code: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that was found.
+
+    `duplicates` counts the records that were refused as repeated, `refused_links` by rule those that joined nobody.
+    """
+
+    touchpoints: Iterable[FoundTouchpoint] = ()
+    promises: Iterable[FoundPromise] = ()
+    stalls: Iterable[FoundStall] = ()
+    dead_letters: Iterable[FoundDeadLetter] = ()
+    duplicates: int = 0
+    refused_links: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,106 @@
+"""A simulation through the real stages, in memory, and what a reader of the public topics then holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from pipeline.core.dead_letters import decode_headers
+from pipeline.core.instants import DAY, micros
+from pipeline.core.plan import compile_plan
+from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
+from pipeline.simulate.compare import Row, compare
+from pipeline.simulate.faults import SimulatedRecord
+from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.simulation import Simulation
+from pipeline.simulate.truth import fingerprint
+from schemas.journey_map import JourneyMap
+
+BATCH = 2000
+
+
+def rows_of(
+    simulation: Simulation,
+    journey_map: JourneyMap,
+    records: Iterable[SimulatedRecord] | None = None,
+    partitions: int = 1,
+) -> list[Row]:
+    """What is found of the simulation's records, or of others in their place, against its truth."""
+    config = RunConfig(identity_key="a key", now=micros(simulation.end) + DAY, partitions=partitions)
+    pipeline = MemoryPipeline(compile_plan(journey_map), config, keeps_enriched=True)
+    play(simulation.records() if records is None else records, pipeline)
+    return compare(simulation.truth(), found_in(pipeline))
+
+
+def inexact(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if not row.is_exact]
+
+
+def instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def found_in(pipeline: MemoryPipeline) -> Found:
+    published, counts = pipeline.published, pipeline.counts(JOURNEYS)
+    findings = [msgspec.json.decode(value) for value in published.findings.values()]
+    live = [finding for finding in findings if finding["status"] != "withdrawn"]
+    states = [msgspec.json.decode(value) for value in published.states.values()]
+    moved = {
+        (state["born_person_id"], state["identifier"]): state["person_id"]
+        for state in states
+        if state["kind"] == "override"
+    }
+    # copies that met only when a person moved were both published; here as in the warehouse their key is one
+    touchpoints = [found_touchpoint(msgspec.json.decode(value), moved) for value in published.enriched]
+    return Found(
+        {(touchpoint.source, touchpoint.id): touchpoint for touchpoint in touchpoints}.values(),
+        [found_promise(finding) for finding in live if finding["type"] == "promise"],
+        [found_stall(finding) for finding in live if finding["type"] == "stall"],
+        [
+            FoundDeadLetter(decode_headers(letter.headers).code, fingerprint(letter.value))
+            for letter in published.dead_letters
+        ],
+        counts["duplicates"] + counts["reunited"],
+        Counter(
+            state["rule"] for state in states if state["kind"] == "link" and state["status"] == "refused"
+        ),
+    )
+
+
+def found_touchpoint(touchpoint: dict[str, Any], moved: dict[tuple[str, str], str]) -> FoundTouchpoint:
+    born = touchpoint["person_id"]
+    person = moved.get((born, touchpoint["identifier"]), born)
+    return FoundTouchpoint(touchpoint["source"], touchpoint["id"], person, touchpoint["mapped"])
+
+
+def found_promise(finding: dict[str, Any]) -> FoundPromise:
+    made, due, met = (instant(finding["detail"].get(name)) for name in ("made_at", "due_at", "met_at"))
+    assert made is not None
+    assert due is not None
+    whose = finding["person_id"]
+    return FoundPromise(finding["rule"], finding["journey_key"], finding["status"], made, due, met, whose)
+
+
+def found_stall(finding: dict[str, Any]) -> FoundStall:
+    entered, since, left = (
+        instant(finding["detail"].get(name)) for name in ("entered_at", "since", "left_at")
+    )
+    assert entered is not None
+    assert since is not None
+    whose = finding["person_id"]
+    return FoundStall(finding["rule"], finding["journey_key"], finding["status"], entered, since, left, whose)
+
+
+def play(records: Iterable[SimulatedRecord], pipeline: MemoryPipeline) -> None:
+    for number, record in enumerate(records):
+        if record.tick is None:
+            pipeline.feed(record.domain, record.value, record.key, record.headers)
+        else:
+            pipeline.tick(record.tick)
+        if number % BATCH == BATCH - 1:
+            pipeline.drain()
+    pipeline.drain()
