@@ -150,6 +150,33 @@ def test_the_table_in_the_docs_has_every_metric_as_it_is_exported() -> None:
     assert told == found
 
 
+STAGES = {
+    "ingest": ("ingest",),
+    "identity": ("identity",),
+    "linker": ("linker",),
+    "journey": ("journey_stage", "cutting", "moves"),
+}
+
+
+def events_of(stage: str) -> set[str]:
+    """The names that the modules of a stage count under."""
+    texts = [(ROOT / "pipeline" / "core" / f"{module}.py").read_text("utf-8") for module in STAGES[stage]]
+    return {name for text in texts for name in re.findall(r'counts\["(\w+)"\]', text)}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_docs_name_what_each_stage_counts(stage: str) -> None:
+    (row,) = re.findall(rf"^\| {stage} \| (.*`.*) \|$", DOCS.read_text("utf-8"), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", row)) == events_of(stage)
+
+
+def test_alerts_about_events_name_what_is_counted() -> None:
+    rules = (ROOT / "deploy" / "prometheus" / "rules.yml").read_text("utf-8")
+    asked = set(re.findall(r'stage="(\w+)", event="(\w+)"', rules))
+    assert asked
+    assert all(event in events_of(stage) for stage, event in asked)
+
+
 @pytest.mark.parametrize("file", ["deploy/prometheus/rules.yml", "grafana/dashboards/live-overview.json"])
 def test_what_alerts_and_dashboards_ask_for_is_exported(file: str) -> None:
     asked = set(re.findall(r"\bthroughline_[a-z_]+[a-z]\b(?=[^a-z_:/.-])", (ROOT / file).read_text("utf-8")))
