@@ -60,7 +60,7 @@ def configure(form: LogFormat = "auto") -> None:
             ],
         )
     )
-    for rule in (_matters, _without_values, _Seldom("librdkafka")):
+    for rule in (_matters, _without_values, _Seldom("librdkafka", "aiokafka")):
         handler.addFilter(rule)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -112,14 +112,16 @@ def _matters(record: logging.LogRecord) -> bool:
 
 
 class _Seldom:
-    """Lets the same line of `logger` pass once in a while: each partition's client says of the same broker the same."""
+    """Lets the same line of these libraries pass once in a while: each partition's client says of the same broker the
+    same, and while a broker is away it is said again and again.
+    """
 
-    def __init__(self, logger: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._logger, self._clock = logger, clock
+    def __init__(self, *libraries: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._libraries, self._clock = libraries, clock
         self._told: dict[str, float] = {}
 
     def __call__(self, record: logging.LogRecord) -> bool:
-        if record.name != self._logger:
+        if record.name.partition(".")[0] not in self._libraries:
             return True
         line, now = record.getMessage().rpartition("]: ")[2], self._clock()
         if now - self._told.get(line, -_REPEAT_SECONDS) < _REPEAT_SECONDS:

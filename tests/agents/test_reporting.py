@@ -100,6 +100,16 @@ def test_what_every_client_of_librdkafka_says_is_told_once_in_a_while() -> None:
     ]
 
 
+def test_what_a_consumer_says_again_and_again_while_its_broker_is_away_is_told_once_in_a_while() -> None:
+    said = logged(
+        "consumer = logging.getLogger('aiokafka.consumer.group_coordinator')\n"
+        "for _ in range(9): consumer.error('Heartbeat failed for group %s', 'throughline')\n"
+        "for _ in range(2): log.error('ours is told each time')"
+    )
+    told = [json.loads(line)["event"] for line in said.splitlines()]
+    assert told == ["Heartbeat failed for group throughline", *["ours is told each time"] * 2]
+
+
 def test_on_a_terminal_it_is_text() -> None:
     ours, theirs = pty.openpty()
     code = PROLOGUE + "log.warning('%d left', 3); log.error('x failed', exc_info=raised())"
