@@ -166,3 +166,10 @@ def test_the_image_has_every_package_that_is_installed() -> None:
     assert packages is not None
     for package in re.findall(r'"([a-z]+)\*"', packages[1]):
         assert f"COPY {package} ./{package}" in dockerfile
+
+
+def test_a_workers_state_is_in_a_volume_of_the_image() -> None:
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text("utf-8")
+    home = re.search(r"THROUGHLINE_HOME=(\S+)", dockerfile)
+    assert home is not None
+    assert f"VOLUME {home[1]}\n" in dockerfile
