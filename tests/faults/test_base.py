@@ -94,6 +94,11 @@ def produce(running: Cluster, topic: str, key: bytes | None, value: bytes | None
     assert producer.flush(10) == 0
 
 
+_NOBODY = "00000000-0000-8000-8000-000000000000"
+_LINK: dict[str, Any] = {
+    "kind": "link", "one": "a:1", "other": "b:2", "status": "joined", "rule": None, "persons": [], "linked_at": None,
+    "linked_source": None, "linked_id": None, "said_at": None, "said_source": None, "said_id": None, "said_one": None,
+}  # fmt: skip
 _DELETE = "SETTINGS mutations_sync = 1"
 _WAREHOUSE: dict[str, Callable[[Cluster], None]] = {
     "table touchpoints_hourly": query(
@@ -116,6 +121,10 @@ _WAREHOUSE: dict[str, Callable[[Cluster], None]] = {
     "table persons": query(f"ALTER TABLE persons DELETE WHERE touchpoints > 5 {_DELETE}"),
     "table journeys": query(f"ALTER TABLE journeys DELETE WHERE status = 'open' {_DELETE}"),
     "table dead_letters": query(f"ALTER TABLE dead_letters DELETE WHERE offset % 2 = 0 {_DELETE}"),
+    "view links": query(
+        f"ALTER TABLE identity_links UPDATE rule = 'unique' WHERE status = 'joined' {_DELETE}"
+    ),
+    "table identifiers": query(f"ALTER TABLE identifiers DELETE WHERE identifier = named_by {_DELETE}"),
     "table stage_counts": query(f"ALTER TABLE stage_counts DELETE WHERE name = 'touchpoints' {_DELETE}"),
 }
 _TWICE: dict[str, Callable[[Cluster], None]] = {
@@ -133,6 +142,16 @@ _OTHER: dict[str, Callable[[Cluster], None]] = {
     "findings: ": again("findings", revision=99, rule="another"),
     "persons: ": again(
         "state", b"nobody", identifiers=[], kind="person", person_id="nobody", touchpoints=1, version=1 << 40
+    ),
+    "links: ": again("state", b"link:a:1/b:2", **_LINK),
+    "identifiers: ": again(
+        "state",
+        b"identifier:a:1",
+        kind="identifier",
+        identifier="a:1",
+        person_id=_NOBODY,
+        named_by="a:1",
+        shared=False,
     ),
     "trails: ": forget_a_person,
     "identity stands at": unread_input,
