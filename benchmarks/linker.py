@@ -53,7 +53,12 @@ def links(persons: int, late: float) -> list[Heard]:
 
     def of(number: int) -> Iterator[Heard]:
         customer, address, cookie = (
-            tokens.token(kind, str(number)) for kind in ("customer_id", "email", "cookie")
+            tokens.token(kind, value)
+            for kind, value in (
+                ("customer_id", str(number)),
+                ("email", f"{number}@example.com"),
+                ("cookie", str(number)),
+            )
         )
         for place, ends in enumerate(((customer, address), (address, cookie))):
             one, other = sorted(ends)

@@ -15,7 +15,8 @@ from rich.markup import escape
 from pipeline.cli.console import out
 from pipeline.cli.identity_text import show_claims, show_explanation, show_person
 from pipeline.cli.journey import NoPipelineError
-from pipeline.cli.which import Name, settings_of
+from pipeline.cli.which import At, Name, map_of, settings_of
+from pipeline.core.instants import micros
 from pipeline.core.tokens import Tokens
 from pipeline.engine.topics import require_topics
 from pipeline.errors import ThroughlineError
@@ -59,20 +60,20 @@ Map = Annotated[
 Reason = Annotated[str, typer.Option(help="Why, for whoever asks later.")]
 
 
-def link(one: One, other: One, reason: Reason, name: Name = "") -> None:
+def link(one: One, other: One, reason: Reason, name: Name = "", at: At = None) -> None:
     """Say that two personal identifiers are one person, also against an earlier unlinking."""
-    _say(one, other, reason, name, are_one=True)
+    _say(one, other, reason, name, at, are_one=True)
 
 
-def unlink(one: One, other: One, reason: Reason, name: Name = "") -> None:
+def unlink(one: One, other: One, reason: Reason, name: Name = "", at: At = None) -> None:
     """Say that two personal identifiers are not one person, whatever links them; each gets back what is its own."""
-    _say(one, other, reason, name, are_one=False)
+    _say(one, other, reason, name, at, are_one=False)
 
 
-def show(whom: Whom, name: Name = "", journey_map: Map = None) -> None:
+def show(whom: Whom, name: Name = "", journey_map: Map = None, at: At = None) -> None:
     """Show a person: when and why each of its identifiers was linked, and which links were refused."""
     person = _uuid(whom)
-    with _view(name, journey_map) as view:
+    with _view(name, journey_map, at) as view:
         if person is not None:
             return show_person(view.person(person), "")
         whose = view.whose(_identifier(whom))
@@ -80,9 +81,9 @@ def show(whom: Whom, name: Name = "", journey_map: Map = None) -> None:
         return show_person(view.person(whose.person), whose.token)
 
 
-def explain(one: One, other: One, name: Name = "", journey_map: Map = None) -> None:
+def explain(one: One, other: One, name: Name = "", journey_map: Map = None, at: At = None) -> None:
     """Say why two identifiers are, or are not, the same person."""
-    with _view(name, journey_map) as view:
+    with _view(name, journey_map, at) as view:
         show_explanation(view.explain(one, other))
 
 
@@ -105,19 +106,18 @@ def import_links(
 
 
 @contextmanager
-def _view(name: str, journey_map: Path | None) -> Iterator[IdentityView]:
+def _view(name: str, journey_map: Path | None, at: datetime | None) -> Iterator[IdentityView]:
     settings = settings_of(name)
     kinds = _kinds(settings, name, journey_map)
     tokens = Tokens(settings.identity_key.get_secret_value(), kinds)
     with closing(Warehouse.of(settings)) as warehouse:
         if not warehouse.has_database():
             raise NoPipelineError(settings.clickhouse, settings.database, name)
-        yield IdentityView(warehouse, kinds, tokens.identify)
+        yield IdentityView(warehouse, kinds, tokens.identify, micros(at or datetime.now(UTC)))
 
 
 def _kinds(settings: Settings, name: str, journey_map: Path | None) -> dict[str, IdentifierKind]:
-    own = settings.home / "replays" / name / "map.yaml"
-    path = journey_map or (own if name and own.exists() else settings.journey_map)
+    path = journey_map or map_of(settings, name)
     if path is None:
         raise NoMapError(
             "the journey map says how identifiers are read: name the pipeline's by --map or THROUGHLINE_JOURNEY_MAP"
@@ -132,11 +132,13 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _say(one: Identifier, other: Identifier, reason: str, name: str, *, are_one: bool) -> None:
+def _say(
+    one: Identifier, other: Identifier, reason: str, name: str, at: datetime | None, *, are_one: bool
+) -> None:
     settings = settings_of(name)
     require_topics(settings.kafka_admin, settings.topology.specs())
     with SourceWriter(settings.kafka_client, settings.topology) as writer:
-        said = say_whether_one(writer, one, other, reason, are_one=are_one)
+        said = say_whether_one(writer, one, other, reason, are_one=are_one, at=at)
     verb = "linked" if are_one else "unlinked"
     out.print(escape(f"said: {one} and {other} are {verb}; touchpoint {said}"), soft_wrap=True)
 

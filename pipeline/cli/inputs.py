@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.progress import Progress
 
+from pipeline.cli import which
 from pipeline.cli.console import err
 from pipeline.core.instants import moment
 from pipeline.imports.importer import Importer
@@ -35,13 +36,7 @@ RejectsFile = Annotated[
 
 def parse_instant(text: str | None) -> datetime | None:
     """An RFC 3339 instant; without an offset it is UTC."""
-    if text is None:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"write an instant such as 2018-10-22T03:33:14Z, not {text!r}") from None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    return None if text is None else which.parse_instant(text)
 
 
 def check_tables(mapping: Path, data: Path) -> None:

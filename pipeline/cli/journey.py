@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
-from contextlib import closing
+from collections.abc import Iterator, Sized
+from contextlib import closing, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 from rich.text import Text
 
 from pipeline.cli.console import out
-from pipeline.cli.which import Name, settings_of
+from pipeline.cli.which import Name, map_of, settings_of
 from pipeline.errors import ThroughlineError
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.queries import JourneyRow, PromiseRow, StallRow, TimeLine, TouchpointRow, journey_of
@@ -45,7 +46,8 @@ def journey(
     with closing(Warehouse.of(settings)) as warehouse:
         if not warehouse.has_database():
             raise NoPipelineError(settings.clickhouse, settings.database, name)
-        lines = journey_of(warehouse, identifier)
+        forms = _forms(identifier, map_of(settings, name))
+        lines = next((found for form in forms if (found := journey_of(warehouse, form))), [])
     if not lines:
         raise UnknownCustomerError(
             f"no touchpoint in {settings.database} carries the identifier {identifier!r}; "
@@ -53,6 +55,23 @@ def journey(
         )
     for line in lines:
         show_time_line(line)
+
+
+def _forms(identifier: str, journey_map: Path | None) -> Iterator[str]:
+    """The value as it was given; then, as far as it differs, as each kind of the map writes it."""
+    # only a value that nobody has needs them
+    from pipeline.maps import load_map  # noqa: PLC0415
+    from schemas.journey_map import DEFAULT_IDENTIFIERS  # noqa: PLC0415
+
+    yield identifier
+    seen = {identifier}
+    kinds = load_map(journey_map).identifiers if journey_map else DEFAULT_IDENTIFIERS
+    for kind in kinds.values():
+        with suppress(ValueError):
+            form = kind.normaliser()(identifier)
+            if form not in seen:
+                seen.add(form)
+                yield form
 
 
 class Line(NamedTuple):

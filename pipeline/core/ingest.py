@@ -66,8 +66,8 @@ _unpack_state: Final = reader(IngestState)
 class Ingest:
     """The logic of one partition of a source topic.
 
-    `counts` counts, since this object was built: `touchpoints`, `claims`, `links`, `ticks`, `dead_letters`, and for
-    each error code `dead_letters.<code>`.
+    `counts` counts, since this object was built: `touchpoints`, `claims`, `links`, `ticks`, `blocked_identifiers`,
+    `invalid_identifiers`, `dead_letters`, and for each error code `dead_letters.<code>`.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Ingest:
         self._config = config
         self._store = store
         self._channel = f"{config.topic}/{partition}"
-        self._reader = Reader(plan, tokens, config.max_touchpoint_bytes)
+        self._reader = Reader(plan, tokens, config.max_touchpoint_bytes, self.counts)
         self._claimed: Recent[tuple[Token, Token], tuple[Micros, str, str]] = Recent(config.claims_remembered)
         stored = store.get(_STATE)
         self._state = _unpack_state(_STATE, stored) if stored else IngestState()

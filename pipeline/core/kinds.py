@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Literal, Protocol
 
 
@@ -15,6 +16,8 @@ class IdentifierKind(Protocol):
     def strength(self) -> int: ...
     @property
     def unique(self) -> bool: ...
+    @property
+    def lives(self) -> timedelta | None: ...
     @property
     def most_per_person(self) -> int: ...
     @property

@@ -38,11 +38,13 @@ from pipeline.core.linking import (
     persons,
     root_of,
     said,
+    slots_of,
+    too_many,
 )
 from pipeline.core.messages import Assign, Heard, Micros, Pair, Said, Token
 from pipeline.core.recent import Recent
 from pipeline.core.stored import LinkerState, Node, reader
-from pipeline.core.tokens import kind_of, partition_of_token
+from pipeline.core.tokens import partition_of_token
 from pipeline.ports import Outbox, Record, Store
 from schemas.state import LinkRule
 
@@ -199,7 +201,7 @@ class Linker:
         if mine == theirs:
             return
         members, others = self._members(mine), self._members(theirs)
-        rule = forbids(_kinds(members), _kinds(others), self._rules)
+        rule = forbids(slots_of(members), slots_of(others), self._rules)
         if rule is None and are_apart(members, others, self._apart([*members, *others])):
             rule = UNLINKED
         if rule is not None:
@@ -255,8 +257,8 @@ class Linker:
 
     def _share(self, token: Token, node: Node) -> None:
         """See whether an identifier has become one that strangers share; then it leaves everyone."""
-        links = sum(pair.link is not None for pair in node.pairs.values())
-        if links > self._rules.kinds[kind_of(token)].most_links:
+        linked = [peer for peer, pair in node.pairs.items() if pair.link is not None]
+        if too_many(token, linked, self._rules):
             self._change(token, node)
             self._audit.identifier(token)
             for peer, pair in node.pairs.items():
@@ -375,10 +377,3 @@ class Linker:
 def _place(message: Heard) -> Said:
     pair = message.pair
     return pair.link or (pair.word[0] if pair.word else (0, "", ""))
-
-
-def _kinds(members: Iterable[Token]) -> dict[str, int]:
-    kinds: dict[str, int] = {}
-    for token in members:
-        kinds[kind_of(token)] = kinds.get(kind_of(token), 0) + 1
-    return kinds

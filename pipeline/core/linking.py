@@ -8,6 +8,8 @@ What always holds:
 - Two identifiers that somebody has unlinked, and nobody linked since by name, are never one person.
 - A person breaks no rule: not the most identifiers of a kind, nor two values of a unique one.
 - An identifier that was ever linked to more others than its kind allows is shared by strangers: it joins nobody.
+
+Of identifiers with a life time both limits count those of one period: whoever keeps a device for years has not many.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Final, NamedTuple
 
 from pipeline.core.kinds import IdentifierKind, ranks
 from pipeline.core.messages import Pair, Said, Token
-from pipeline.core.tokens import kind_of
+from pipeline.core.tokens import kind_of, slot_of
 from schemas.state import LinkRule
 
 UNLINKED: Final[LinkRule] = "unlinked"
@@ -100,28 +102,49 @@ def is_link(pair: Pair) -> bool:
 
 
 class _Group:
-    """A person while links are taken in: its identifiers, and how many of each kind."""
+    """A person while links are taken in: its identifiers, and how many in each slot."""
 
-    __slots__ = ("kinds", "members")
+    __slots__ = ("members", "slots")
 
     def __init__(self, token: Token) -> None:
         self.members: list[Token] = [token]
-        self.kinds: dict[str, int] = {kind_of(token): 1}
+        self.slots: dict[str, int] = {slot_of(token): 1}
 
     def absorb(self, other: _Group) -> None:
         self.members.extend(other.members)
-        for kind, count in other.kinds.items():
-            self.kinds[kind] = self.kinds.get(kind, 0) + count
+        for slot, count in other.slots.items():
+            self.slots[slot] = self.slots.get(slot, 0) + count
 
 
 def shared_by_strangers(links: Links, rules: Rules) -> set[Token]:
     """The identifiers that were linked to more others than their kind allows; unlinking does not change that."""
-    degree: dict[Token, int] = {}
-    for ends, pair in links.items():
+    peers: dict[Token, list[Token]] = {}
+    for (one, other), pair in links.items():
         if pair.link is not None:
-            for token in ends:
-                degree[token] = degree.get(token, 0) + 1
-    return {token for token, count in degree.items() if count > rules.kinds[kind_of(token)].most_links}
+            peers.setdefault(one, []).append(other)
+            peers.setdefault(other, []).append(one)
+    return {token for token, others in peers.items() if too_many(token, others, rules)}
+
+
+def too_many(token: Token, linked: Collection[Token], rules: Rules) -> bool:
+    """Whether an identifier is linked to more others than its kind allows: of each kind those of its fullest period."""
+    most = rules.kinds[kind_of(token)].most_links
+    if len(linked) <= most:
+        return False
+    fullest: dict[str, int] = {}
+    for slot, count in slots_of(linked).items():
+        kind = kind_of(slot)
+        fullest[kind] = max(fullest.get(kind, 0), count)
+    return sum(fullest.values()) > most
+
+
+def slots_of(members: Iterable[Token]) -> dict[str, int]:
+    """How many identifiers there are of each kind, and of each period of one with a life time."""
+    slots: dict[str, int] = {}
+    for token in members:
+        slot = slot_of(token)
+        slots[slot] = slots.get(slot, 0) + 1
+    return slots
 
 
 def persons(links: Links, rules: Rules, shared: Collection[Token]) -> Persons:
@@ -188,7 +211,7 @@ def _join(
     mine, theirs = groups[one], groups[other]
     if mine is theirs:
         return None
-    rule = forbids(mine.kinds, theirs.kinds, rules)
+    rule = forbids(mine.slots, theirs.slots, rules)
     if rule is None and are_apart(mine.members, theirs.members, apart):
         rule = UNLINKED
     if rule is None:
@@ -201,11 +224,11 @@ def _join(
 
 
 def forbids(mine: Mapping[str, int], theirs: Mapping[str, int], rules: Rules) -> LinkRule | None:
-    """The rule that two persons with so many identifiers of each kind would break as one."""
-    for kind, count in mine.items():
-        also = theirs.get(kind)
+    """The rule that two persons with so many identifiers in each slot would break as one."""
+    for slot, count in mine.items():
+        also = theirs.get(slot)
         if also is not None:
-            of = rules.kinds[kind]
+            of = rules.kinds[kind_of(slot)]
             if of.unique:
                 return UNIQUE
             if count + also > of.most_per_person:

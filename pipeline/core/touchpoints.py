@@ -8,6 +8,7 @@ keys do not make two contents of one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,11 +19,12 @@ import msgspec
 
 from pipeline.core.binary import structured
 from pipeline.core.dead_letters import RefusedError
+from pipeline.core.identities import IMPORTED, WORDS, Finder, Found, meant_at
 from pipeline.core.instants import DAY, EPOCH, LAST, micros, moment, parse_instant
-from pipeline.core.kinds import IdentifierKind, ranks
-from pipeline.core.messages import Entry, Micros, Token, Touchpoint
+from pipeline.core.kinds import IdentifierKind
+from pipeline.core.messages import Entry, Micros, Touchpoint
 from pipeline.core.outputs import Event, encode
-from pipeline.core.tokens import Tokens, kind_of
+from pipeline.core.tokens import Tokens
 from pipeline.core.validation import INSTANT, Parts, read_event
 from pipeline.ports import Record
 from schemas.dead_letter import ErrorCode
@@ -33,10 +35,6 @@ _LAST_RECORDED: Final = LAST - 101 * 366 * DAY
 """A duration of a journey map, a century at most, leads from a time before it to one before the year 10000."""
 _FIELD_CHARACTERS: Final = 1024
 """Of a text that the journey map uses: it is kept with the trail and published with every state."""
-_WORDS: Final = {"service.identity.linked": True, "service.identity.unlinked": False}
-"""Types by which somebody says of two identifiers whether they are one person."""
-_IMPORTED: Final = "service.identity.imported"
-"""Links as any touchpoint of two identifiers does, and no more: who has unlinked them by name stays right."""
 _PROJECTED_TYPES: Final = 4096
 _canonical: Final = msgspec.json.Encoder(order="sorted").encode
 _decode: Final = msgspec.json.Decoder().decode
@@ -62,18 +60,11 @@ class Read:
 
     __slots__ = ("are_one", "personal", "references", "to", "touchpoint")
 
-    def __init__(
-        self,
-        touchpoint: Touchpoint,
-        to: Token,
-        references: list[Token],
-        personal: list[Token],
-        are_one: bool | None,
-    ) -> None:
+    def __init__(self, touchpoint: Touchpoint, found: Found, are_one: bool | None) -> None:
         self.touchpoint = touchpoint
-        self.to = to
-        self.references = references
-        self.personal = personal
+        self.to = found.to
+        self.references = found.references
+        self.personal = found.personal
         self.are_one = are_one
 
 
@@ -82,12 +73,10 @@ Projector = tuple[tuple[str, str, tuple[str, ...], bool], ...]
 
 
 class Reader:
-    """Reads the records of a source for one journey map."""
+    """Reads the records of a source for one journey map. `counts` are those of `pipeline.core.identities.Finder`."""
 
-    def __init__(self, plan: Plan, tokens: Tokens, max_bytes: int) -> None:
-        self._ranks = ranks(plan.kinds)
-        self._references = frozenset(name for name, kind in plan.kinds.items() if kind.kind == "reference")
-        self._identify = tokens.identify
+    def __init__(self, plan: Plan, tokens: Tokens, max_bytes: int, counts: Counter[str]) -> None:
+        self._finder = Finder(plan.kinds, tokens, counts)
         self._max_bytes = max_bytes
         # any number of types may come by; most of them project the same few fields
         self._projector: Callable[[str], Projector] = lru_cache(_PROJECTED_TYPES)(
@@ -111,53 +100,17 @@ class Reader:
         return self._attribute(parts, time)
 
     def _attribute(self, parts: Parts, time: Micros) -> Read:
-        identities: dict[str, str] = {}
-        references: list[Token] = []
-        personal: list[Token] = []
-        strongest, to = -1, ""
-        for kind, given in parts.identities.items():
-            if given is None:
-                continue
-            token, value = self._identify(kind, given)
-            if not value:
-                continue
-            identities[kind] = value
-            rank = self._ranks.get(kind, -1)
-            if rank > strongest:
-                strongest, to = rank, token
-            if kind in self._references:
-                references.append(token)
-            elif rank >= 0:
-                personal.append(token)
-        if not to:
-            raise _no_identity(parts.identities, self._ranks)
-        (references if to in references else personal).remove(to)
-        are_one = _WORDS.get(parts.type)
-        if are_one is not None or parts.type == _IMPORTED:
-            self._named(parts, to, personal)
-        return Read(self._touchpoint(parts, time, identities), to, references, personal, are_one)
+        data = _data_of(parts)
+        are_one = WORDS.get(parts.type)
+        at = time if are_one is None else meant_at(data, time)
+        found = self._finder.find(parts.identities, at)
+        if are_one is not None or parts.type == IMPORTED:
+            self._finder.add_other(found, data, at)
+        return Read(self._touchpoint(parts, time, found, data), found, are_one)
 
-    def _named(self, parts: Parts, to: Token, personal: list[Token]) -> None:
-        """Add the identifier that `data.other` names, and see that there are two to speak of."""
-        data = _decode(parts.data)
-        other = data.get("other") if type(data) is dict else None
-        if other is not None:
-            kind = other["kind"]
-            token, value = self._identify(kind, other["value"])
-            if self._ranks.get(kind, -1) < 0 or kind in self._references or not value:
-                raise _no_other(f"data.other is no personal identifier of the map ({kind})")
-            if token != to and token not in personal:
-                personal.append(token)
-        if not personal or kind_of(to) in self._references:
-            raise _no_other("it names fewer than two personal identifiers")
-
-    def _touchpoint(self, parts: Parts, time: Micros, identities: dict[str, str]) -> Touchpoint:
-        try:
-            data = _decode(parts.data)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise _unusable_data(error) from None
+    def _touchpoint(self, parts: Parts, time: Micros, found: Found, data: Any) -> Touchpoint:
         sequence = _sortable(parts.sequence) if parts.sequence else ""
-        content = _canonical((parts.type, time, sequence, identities, parts.subject, parts.outcome, data))
+        content = _canonical((parts.type, time, sequence, found.shown, parts.subject, parts.outcome, data))
         entry = Entry(
             time,
             sequence,
@@ -165,9 +118,16 @@ class Reader:
             parts.id,
             parts.type,
             blake2b(content, digest_size=8).digest(),
-            _project(self._projector(parts.type), parts, identities, data),
+            _project(self._projector(parts.type), parts, found.known, data),
         )
-        return Touchpoint(entry, _event(parts, time, identities))
+        return Touchpoint(entry, _event(parts, time, found.shown))
+
+
+def _data_of(parts: Parts) -> Any:
+    try:
+        return _decode(parts.data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _unusable_data(error) from None
 
 
 def _event(parts: Parts, time: Micros, identities: dict[str, str]) -> bytes:
@@ -271,15 +231,3 @@ def _impossible(time: datetime, recorded: Micros) -> RefusedError:
             f"more than a day after the record was written, {moment(recorded).isoformat()}; a clock is wrong"
         )
     return RefusedError(ErrorCode.IMPOSSIBLE_TIME, "time", f"time is {time.isoformat()}, {why}")
-
-
-def _no_other(what: str) -> RefusedError:
-    message = f"{what}; name two: both under identities, or the second as data.other with its kind and value"
-    return RefusedError(ErrorCode.INVALID_VALUE, "data.other", message)
-
-
-def _no_identity(given: Mapping[str, str | None], known: Mapping[str, int]) -> RefusedError:
-    wrong = [f"{kind} is {'blank' if kind in known else 'no identifier of the map'}" for kind in given]
-    strongest_first = ", ".join(reversed(list(known)))
-    message = f"{', '.join(wrong) or 'identities is empty'}; give one of {strongest_first}"
-    return RefusedError(ErrorCode.NO_IDENTITY, "identities", message)

@@ -2,7 +2,8 @@
 
 In: an identifier as its source writes it, the warehouse, the journey map's kinds and the key. Out: the chain of claims from
 a reference to a personal identifier, the person, its links, and the way between two identifiers. What always holds:
-everything is as it was told last; what is on its way is not yet here.
+everything is as it was told last; what is on its way is not yet here. Of a kind with a life time an identifier is the one of
+the instant that is asked about.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from pipeline.core.instants import MINUTE, micros, moment
 from pipeline.core.kinds import IdentifierKind, ranks
-from pipeline.core.tokens import kind_of, person_of
+from pipeline.core.messages import Micros
+from pipeline.core.tokens import BLOCKED, Identified, begin_of, kind_of, person_of, slot_of
 from pipeline.errors import ThroughlineError
 from pipeline.operations.identity_words import Identifier
 from pipeline.operations.link_tree import Tree, tree, way
@@ -24,16 +27,16 @@ _REFERENCES = 8
 """Steps from a reference to whoever owns it: each goes to a stronger kind."""
 _WIDEST = 20_000
 """Identifiers that are looked at on the way from one to another."""
-Identify = Callable[[str, str], tuple[str, str]]
-"""Kind and value to the token and the value as it counts; empty if it is blocked."""
+Identify = Callable[[str, str, int], Identified]
+"""Kind, value and instant to the identifier: `pipeline.core.tokens.Tokens.identify`."""
 
 
 class UnknownKindError(ThroughlineError):
     """An identifier of a kind that the journey map does not name."""
 
 
-class BlockedError(ThroughlineError):
-    """A value that the journey map says is no identifier."""
+class NoIdentifierError(ThroughlineError):
+    """A value that the journey map says is no identifier of its kind."""
 
 
 @dataclass(frozen=True)
@@ -92,24 +95,28 @@ class Explanation:
 
 
 class IdentityView:
-    """Looks things up in one pipeline's warehouse."""
+    """Looks things up in one pipeline's warehouse. `at` (µs since 1970) is when identifiers are what is asked about."""
 
-    def __init__(self, warehouse: Warehouse, kinds: Mapping[str, IdentifierKind], identify: Identify) -> None:
+    def __init__(
+        self, warehouse: Warehouse, kinds: Mapping[str, IdentifierKind], identify: Identify, at: Micros
+    ) -> None:
         self._warehouse = warehouse
+        self._at = at
         self._kinds = kinds
+        self._dated = [name for name, kind in kinds.items() if kind.lives is not None]
         self._ranks = ranks(kinds)
         self._identify = identify
 
     def whose(self, asked: Identifier) -> Whose:
-        """Raises UnknownKindError, BlockedError."""
+        """Raises UnknownKindError, NoIdentifierError."""
         claims: list[Claimed] = []
-        identifier, token = self._token(asked)
+        identifier, token = self._token(asked, self._at)
         while self._kinds[identifier.kind].kind == "reference" and len(claims) < _REFERENCES:
-            claim = self._claim(identifier)
+            claim = self._claim(identifier, token)
             if claim is None:
                 break
             claims.append(claim)
-            identifier, token = self._token(claim.owner)
+            identifier, token = self._token(claim.owner, micros(claim.by.time))
         row = identity.identifiers(self._warehouse, [token]).get(token)
         person = UUID(person_of(token)) if row is None else row.person_id
         return Whose(asked, claims, identifier, token, person, row)
@@ -134,7 +141,7 @@ class IdentityView:
         )
 
     def explain(self, one: Identifier, other: Identifier) -> Explanation:
-        """Raises UnknownKindError, BlockedError."""
+        """Raises UnknownKindError, NoIdentifierError."""
         start, end = self.whose(one), self.whose(other)
         links = self._around(start.token, end.token)
         found = way(start.token, end.token, links)
@@ -143,21 +150,32 @@ class IdentityView:
         values |= {whose.token: whose.identifier.value for whose in (start, end)}
         return Explanation(start, end, found, values)
 
-    def _token(self, identifier: Identifier) -> tuple[Identifier, str]:
+    def _token(self, identifier: Identifier, at: Micros) -> tuple[Identifier, str]:
         kind, value = identifier
         if kind not in self._kinds:
             raise UnknownKindError(
                 f"the journey map has no identifier kind {kind!r}; it has {', '.join(sorted(self._kinds))}"
             )
-        token, counts = self._identify(kind, value)
-        if not counts:
-            raise BlockedError(f"{identifier} is blocked in the journey map: whoever writes it is nobody")
+        token, counts, wrong = self._identify(kind, value, at)
+        if wrong == BLOCKED:
+            raise NoIdentifierError(
+                f"{identifier} is blocked in the journey map: whoever writes it is nobody"
+            )
+        if wrong:
+            raise NoIdentifierError(f"{identifier} is {wrong}")
         return Identifier(kind, counts), token
 
-    def _claim(self, reference: Identifier) -> Claimed | None:
+    def _claim(self, reference: Identifier, token: str) -> Claimed | None:
         """The first touchpoint that names the reference and something stronger."""
         for row in identity.touchpoints_with(self._warehouse, *reference):
-            known = [(self._ranks[kind], kind) for kind in row.identities if kind in self._ranks]
+            at = micros(row.time)
+            if self._identify(*reference, at)[0] != token:
+                continue
+            known = [
+                (self._ranks[kind], kind)
+                for kind, value in row.identities.items()
+                if kind in self._ranks and self._identify(kind, value, at)[0]
+            ]
             rank, kind = max(known, default=(-1, ""))
             if rank > self._ranks[reference.kind]:
                 return Claimed(reference, Identifier(kind, row.identities[kind]), row)
@@ -181,13 +199,13 @@ class IdentityView:
         """Tokens to values, as far as touchpoints of these persons carry them."""
         values: dict[str, str] = {}
         for person in dict.fromkeys(persons):
-            for kind, value in identity.values_near(self._warehouse, person):
-                values[self._identify(kind, value)[0]] = value
+            for kind, value, minute in identity.values_near(self._warehouse, person, self._dated):
+                values[self._identify(kind, value, minute * MINUTE)[0]] = value
         return values
 
 
 def shown(token: str, values: Mapping[str, str]) -> str:
     """An identifier for people: its value if that is known, else the beginning of its token."""
-    value = values.get(token)
-    kind = kind_of(token)
-    return f"{kind}={value}" if value is not None else f"{kind}:{token[len(kind) + 1 :][:8]}…"
+    value, kind, begin = values.get(token), kind_of(token), begin_of(token)
+    name = f"{kind}={value}" if value is not None else f"{kind}:{token[len(slot_of(token)) + 1 :][:8]}…"
+    return name if begin is None else f"{name} (from {moment(begin):%Y-%m-%d %H:%M})"

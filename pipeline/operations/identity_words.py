@@ -35,15 +35,24 @@ def parse_identifier(text: str) -> Identifier:
 
 
 def say_whether_one(
-    writer: SourceWriter, one: Identifier, other: Identifier, reason: str, *, are_one: bool
+    writer: SourceWriter,
+    one: Identifier,
+    other: Identifier,
+    reason: str,
+    *,
+    are_one: bool,
+    at: datetime | None = None,
 ) -> str:
-    """Send the touchpoint; returns its id. Its kinds are checked where it is read: see the dead letters."""
+    """Send the touchpoint; returns its id. Its kinds are checked where it is read: see the dead letters. `at` is when the
+    identifiers are what is meant, of kinds with a life time; now if absent.
+    """
+    data: dict[str, object] = {"reason": reason}
+    if at is not None:
+        data["at"] = at.isoformat()
     touchpoint = str(uuid.uuid4())
     verb = "linked" if are_one else "unlinked"
     time = datetime.now(UTC)
-    writer.send(
-        "service", touchpoint.encode(), _event(touchpoint, verb, time, one, other, {"reason": reason})
-    )
+    writer.send("service", touchpoint.encode(), _event(touchpoint, verb, time, one, other, data))
     return touchpoint
 
 

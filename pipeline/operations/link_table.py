@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.instants import moment, parse_instant
-from pipeline.core.kinds import IdentifierKind
 from pipeline.errors import ThroughlineError
 from pipeline.operations.identity_words import Identifier, WordError, parse_identifier
+from schemas.journey_map import IdentifierKind
 
 _TOLD = 20
 _COLUMNS = {"one", "other", "time"}
@@ -98,5 +98,9 @@ def _require_personal(link: Link, kinds: Mapping[str, IdentifierKind]) -> None:
             raise ValueError(
                 f"{identifier.kind!r} is no personal kind of the journey map; it has {', '.join(personal)}"
             )
+        try:
+            kinds[identifier.kind].normaliser()(identifier.value)
+        except ValueError as error:
+            raise ValueError(f"{identifier} is {error}") from None
     if link.one == link.other:
         raise ValueError(f"{link.one} is linked to itself")

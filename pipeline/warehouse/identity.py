@@ -67,7 +67,7 @@ WHERE one IN %(tokens)s OR other IN %(tokens)s
 ORDER BY one, other, version DESC
 LIMIT 1 BY one, other"""
 _VALUES = """
-SELECT DISTINCT each.1, each.2
+SELECT DISTINCT each.1, each.2, if(has(%(dated)s, each.1), intDiv(toUnixTimestamp64Micro(time), 60000000), 0)
 FROM touchpoints
 ARRAY JOIN arrayZip(mapKeys(identities), mapValues(identities)) AS each
 WHERE person_id = %(person)s
@@ -110,9 +110,12 @@ def known_by(warehouse: Warehouse, person: UUID) -> list[str]:
     return list(rows[0][0]) if rows else []
 
 
-def values_near(warehouse: Warehouse, person: UUID) -> list[tuple[str, str]]:
-    """Kinds and values on the touchpoints of a person (and of whoever else these were published under)."""
-    return [(kind, value) for kind, value in warehouse.query(_VALUES, {"person": str(person)})]
+def values_near(warehouse: Warehouse, person: UUID, dated: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Kinds and values on the touchpoints of a person (and of whoever else these were published under); of the `dated`
+    kinds with each minute (since 1970) in which they came, of the others with 0.
+    """
+    rows = warehouse.query(_VALUES, {"person": str(person), "dated": list(dated)})
+    return [(kind, value, minute) for kind, value, minute in rows]
 
 
 def touchpoints_with(warehouse: Warehouse, kind: str, value: str) -> list[ClaimRow]:

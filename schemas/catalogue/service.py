@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from schemas.catalogue.base import Count, Data, Seconds, WireInstant
 
@@ -92,6 +92,10 @@ class IdentityLinked(Data):
     """Somebody has said that two personal identifiers are one person, also against an earlier unlinking."""
 
     other: OtherIdentifier | None = None
+    at: WireInstant | None = Field(
+        default=None,
+        description="When they were what is meant, of kinds with a life time; else the event's time.",
+    )
     reason: str | None = None
 
 
@@ -99,6 +103,10 @@ class IdentityUnlinked(Data):
     """Somebody has said that two personal identifiers are not one person, whatever links them."""
 
     other: OtherIdentifier | None = None
+    at: WireInstant | None = Field(
+        default=None,
+        description="When they were what is meant, of kinds with a life time; else the event's time.",
+    )
     reason: str | None = None
 
 

@@ -49,7 +49,7 @@ class Told:
 def links() -> Sequence[MemoryRecord]:
     """One link of a cookie and an address."""
     tokens = Tokens("a test's key", DEFAULT_IDENTIFIERS)
-    one, other = sorted((tokens.token("cookie", "1"), tokens.token("email", "2")))
+    one, other = sorted((tokens.token("cookie", "1"), tokens.token("email", "a@b.c")))
     frames = Told()
     writer = FrameWriter(frames, "identity.links", 1)
     writer.add(0, Heard(one, other, Pair((1, "shop", "e"))))
@@ -117,6 +117,6 @@ def test_persons_that_were_linked_by_other_rules_stop_the_worker() -> None:
 
     store = MemoryStore()
     linker(store, DEFAULT_IDENTIFIERS).process(links(), Told())
-    other = {**DEFAULT_IDENTIFIERS, "cookie": IdentifierKind(kind="personal", strength=200, most_links=3)}
+    other = {**DEFAULT_IDENTIFIERS, "cookie": IdentifierKind(kind="personal", strength=200, most_links=60)}
     with pytest.raises(StopWorker, match="replay the sources"):
         linker(store, other)

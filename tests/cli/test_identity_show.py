@@ -29,6 +29,9 @@ MAP = {
         "customer_id": {"kind": "personal", "strength": 900, "unique": True},
         "email": {"kind": "personal", "strength": 700, "case_sensitive": False},
         "cookie": {"kind": "personal", "strength": 300, "most_links": 3},
+        "mobile": {"kind": "personal", "strength": 600, "normalise": "phone", "region": "DE"},
+        "tablet": {"kind": "personal", "strength": 200, "lives": "1d"},
+        "visit": {"kind": "reference", "strength": 100, "lives": "1d"},
         "order_id": {"kind": "reference", "strength": 500},
         "parcel_id": {"kind": "reference", "strength": 300},
     },
@@ -67,6 +70,9 @@ EVENTS = [
     event("kiosk 4", "04T09:04", cookie="kiosk", customer_id="c4"),
     event("link", "05T09:00", email="eve@example.com", cookie="k5"),
     event("desk", "05T10:00", "service.identity.unlinked", email="eve@example.com", cookie="k5"),
+    event("t1", "07T09:00", tablet="t", mobile="030 901820"),
+    event("t2", "08T09:00", tablet="t", mobile="+49 30 901821", visit="v"),
+    event("t3", "09T09:00", tablet="t", customer_id="tom", mobile="ask Tom", visit="v"),
     event("lonely", "06T09:00", customer_id="zoe"),
 ]
 
@@ -178,6 +184,38 @@ def test_an_unlinking_is_explained_by_the_word_that_was_said(ask: Throughline) -
     )
 
 
+def test_an_identifier_with_a_life_time_is_shown_as_it_was_at_the_instant(ask: Throughline) -> None:
+    first = ask("show", "tablet=t", "--at", "2026-05-07T23:00:00Z")
+    assert first.out.splitlines()[0].endswith(", named by mobile=+4930901820")
+    linked = "linked 2026-05-07 09:00:00 by /shop#t1"
+    assert first.out.splitlines()[2] == f"└── tablet=t (from 2026-05-07 00:00)  {linked}"
+    second = ask("show", "tablet=t", "--at", "2026-05-08T00:00:00Z")
+    assert second.out.splitlines()[0].endswith(", named by mobile=+4930901821")
+    assert ask("show", "tablet=t").out.splitlines()[0] == "tablet=t was never linked to another identifier"
+    apart = ask("explain", "mobile=030 90 18 20", "tablet=t", "--at", "2026-05-08")
+    assert "mobile=+4930901820 and tablet=t (from 2026-05-08 00:00) are not one person" in apart.out
+    one = ask("explain", "mobile=030 90 18 20", "tablet=t", "--at", "2026-05-07")
+    assert "are one person" in one.out
+
+
+def test_a_reference_with_a_life_time_is_its_owners_of_that_time(ask: Throughline) -> None:
+    assert "visit=v belongs to mobile=+4930901821" in ask("show", "visit=v", "--at", "2026-05-08").out
+    assert "visit=v belongs to customer_id=tom" in ask("show", "visit=v", "--at", "2026-05-09").out
+
+
+def test_a_customer_is_found_by_an_identifier_however_it_is_written(
+    throughline: Throughline, ask: Throughline, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THROUGHLINE_JOURNEY_MAP", str(tmp_path / "map.yaml"))
+    found = {throughline("journey", value, "--name", name).out for value in ("+4930901820", "030 90 18 20")}
+    assert len(found) == 1
+    assert found.pop().startswith("person ")
+    # each day's visitor is found, and by what was none of their identifiers too
+    assert throughline("journey", "t", "--name", name).out.count("person ") == 3
+    assert throughline("journey", "ask Tom", "--name", name).out.count("person ") == 1
+    assert throughline("journey", "030 90 18 99", "--name", name).code == 2
+
+
 def test_two_that_nothing_links_are_told_so(ask: Throughline) -> None:
     done = ask("explain", "customer_id=zoe", "customer_id=ann")
     assert done.out.endswith("nothing that was said links them, not even by way of others\n")
@@ -190,6 +228,7 @@ def test_two_that_nothing_links_are_told_so(ask: Throughline) -> None:
             "phone=123456",
             "the journey map has no identifier kind 'phone'; it has cookie, customer_id, email, ",
         ),
+        ("mobile=ask Ann", "mobile=ask Ann is no possible phone number (write it in international form"),
         ("email=unknown", "email=unknown is blocked in the journey map: whoever writes it is nobody"),
         ("ann", "KIND=VALUE"),
     ],

@@ -68,6 +68,18 @@ def test_the_second_of_one_kind_is_named_as_the_other(replayed: Replayed) -> Non
     assert event["data"] == {"reason": "told by phone", "other": {"kind": "email", "value": "d@e.f"}}
 
 
+def test_the_time_that_is_meant_is_named_in_utc(replayed: Replayed) -> None:
+    both = ("email=ann@example.com", "cookie=k", "--reason", "a kiosk", "--name", replayed.name)
+    done = replayed.throughline("identity", "unlink", *both, "--at", "2026-03-01T10:00:00+01:00")
+    assert done.code == 0, done.err
+    settings = settings_of(replayed)
+    event = last_of(settings, settings.topology.source("service"))
+    assert event["data"] == {"reason": "a kiosk", "at": "2026-03-01T09:00:00+00:00"}
+    wrong = replayed.throughline("identity", "unlink", *both, "--at", "soon")
+    assert wrong.code == 2
+    assert "write an instant such as" in wrong.err
+
+
 @pytest.mark.parametrize("wrong", ["ann", "=ann", "email="])
 def test_what_names_no_identifier_is_an_error_with_the_remedy(throughline: Throughline, wrong: str) -> None:
     done = throughline("identity", "unlink", wrong, "cookie=k", "--reason", "x")

@@ -10,6 +10,7 @@ from ingest_world import (
     BINARY,
     IDENTITY,
     TOKENS,
+    FakePlan,
     Source,
     event,
     one_route,
@@ -18,8 +19,9 @@ from ingest_world import (
 )
 
 from pipeline.core.frames import IDENTITY_FRAMES
+from pipeline.core.ingest import Ingest
 from pipeline.core.instants import parse_instant
-from pipeline.core.messages import Claim, Route
+from pipeline.core.messages import Claim, Heard, Route
 from pipeline.core.tokens import partition_of_token
 
 
@@ -117,6 +119,35 @@ def test_numbers_in_sequence_are_kept_so_that_they_sort_as_numbers(sequence: str
 def test_the_same_number_in_sequence_is_the_same_content_however_it_is_padded() -> None:
     digests = {one_route(sequence=sequence).touchpoint.entry.digest for sequence in ("7", "007")}
     assert len(digests) == 1
+
+
+def test_what_is_no_identifier_is_shown_as_it_came_counted_and_seen_by_no_rule() -> None:
+    class ByPhone(FakePlan):
+        def projection(self, touchpoint_type: str) -> tuple[tuple[str, bool], ...]:
+            return (("identities.phone", False),)
+
+    source = Source()
+    source.ingest = Ingest(0, source.store, source.config, ByPhone(), TOKENS)
+    identities = {"phone": " ask Ann", "email": "unknown", "cookie": "", "customer_id": "C-1"}
+    source.process(record(event(identities=identities)))
+    (route,) = source.sent(Route)
+    assert event_of(route)["identities"] == {"phone": "ask Ann", "customer_id": "C-1"}
+    assert route.to == TOKENS.token("customer_id", "C-1")
+    assert route.touchpoint.entry.fields == {}
+    assert source.sent(Heard) == []
+    assert (source.ingest.counts["invalid_identifiers"], source.ingest.counts["blocked_identifiers"]) == (
+        1,
+        1,
+    )
+
+
+def test_one_number_written_in_two_ways_is_one_content_of_one_identifier() -> None:
+    here, there = (
+        one_route(identities={"phone": written}) for written in ("+49 (0)30 901820", "tel:+49-30-901820")
+    )
+    assert here.to == there.to
+    assert here.touchpoint.entry.digest == there.touchpoint.entry.digest
+    assert event_of(here)["identities"] == {"phone": "+4930901820"}
 
 
 def test_data_is_kept_as_it_was_written() -> None:

@@ -73,6 +73,41 @@ def test_messages_say_what_is_wrong_and_what_would_be_right() -> None:
         assert refusal(content).message == message
 
 
+def test_an_event_whose_only_identifier_is_none_is_refused_at_its_place_with_the_remedy_and_without_the_value() -> (
+    None
+):
+    letter = refusal(event(identities={"card": "7", "phone": "ask Ann", "email": " "}))
+    assert (letter.code, letter.path) == (ErrorCode.INVALID_VALUE, "identities.phone")
+    assert letter.message.startswith(
+        "card is no identifier of the map, phone is no possible phone number (write it in international form, such as "
+        "+49 30 901820), email is blank; give one of customer_id, email, phone"
+    )
+    assert "Ann" not in letter.message
+
+
+def test_an_event_whose_only_identifier_is_blocked_is_told_so() -> None:
+    letter = refusal(event(identities={"email": "UNKNOWN", "phone": "n/a"}))
+    assert (letter.code, letter.path) == (ErrorCode.NO_IDENTITY, "identities")
+    assert letter.message.startswith("email is blocked, phone is blocked; give one of")
+
+
+def test_a_word_on_what_is_no_identifier_is_refused_with_the_remedy() -> None:
+    said = event(
+        type="service.identity.linked",
+        identities={"email": "ann@example.com"},
+        data={"other": {"kind": "email", "value": "Ann"}},
+    )
+    letter = refusal(said)
+    assert (letter.code, letter.path) == (ErrorCode.INVALID_VALUE, "data.other")
+    assert letter.message.startswith("data.other is no e-mail address (write it alone and without blanks")
+
+
+def test_a_word_on_a_time_that_no_calendar_reaches_is_refused() -> None:
+    both = {"email": "ann@example.com", "cookie": "k"}
+    said = event(type="service.identity.linked", identities=both, data={"at": "9999-12-31T23:59:59-12:00"})
+    assert (refusal(said).code, refusal(said).path) == (ErrorCode.INVALID_VALUE, "data.at")
+
+
 def test_a_malformed_instant_that_a_promise_needs_is_refused_even_where_data_is_free() -> None:
     for due in ("soon", 17, {"at": 1}, "2026-03-02", "2026-03-02T12:00:00"):
         letter = refusal(event(data={"due": due}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from identity_world import DictStore, Logs
 
 from pipeline.core.frames import IDENTITY_FRAMES, FrameWriter
+from pipeline.core.instants import DAY
 from pipeline.core.linker import Linker, LinkerConfig, LinkRulesChangedError
 from pipeline.core.linking import SHARED, is_forbidden, persons, rules_of, said, shared_by_strangers
 from pipeline.core.messages import Assign, Heard, Pair
@@ -26,6 +28,9 @@ KINDS = {
     "customer": IdentifierKind(kind="personal", strength=3, unique=True),
     "email": IdentifierKind(kind="personal", strength=2, most_per_person=2),
     "device": IdentifierKind(kind="personal", strength=1, most_links=3),
+    "browser": IdentifierKind(
+        kind="personal", strength=1, most_links=2, most_per_person=2, lives=timedelta(days=1)
+    ),
 }
 RULES = rules_of(KINDS)
 TOKENS = Tokens("a test's key", KINDS)
@@ -33,13 +38,15 @@ CONFIG = LinkerConfig(IDENTITY, STATE, PARTITIONS, RULES, hot_identifiers=4)
 
 
 def token(name: str) -> str:
-    """`c1` is the customer 1, `e1` the e-mail address, `d1` the device."""
-    kind = {"c": "customer", "e": "email", "d": "device"}[name[0]]
-    return TOKENS.token(kind, name[1:])
+    """`c1` is the customer 1, `e1` the e-mail address, `d1` the device, `b12` the browser 1 on day 2."""
+    kind = {"c": "customer", "e": "email", "d": "device", "b": "browser"}[name[0]]
+    return TOKENS.token(kind, name[1], int(name[2:] or 0) * DAY)
 
 
 read_state = msgspec.json.Decoder(LinkState | IdentifierState).decode
-NAMES = {token(kind + number): kind + number for kind in "ced" for number in "0123456789"}
+NAMES = {token(kind + number): kind + number for kind in "ced" for number in "0123456789"} | {
+    token(f"b{number}{day}"): f"b{number}{day}" for number in "0123456789" for day in range(20)
+}
 
 
 def link(one: str, other: str, time: int, name: str = "x") -> Heard:
@@ -172,6 +179,25 @@ def test_what_is_linked_to_too_many_joins_nobody() -> None:
     assert world.persons() == set()
 
 
+def test_a_person_has_no_more_of_a_kind_with_a_life_time_than_it_may_in_one_period() -> None:
+    world = World()
+    world.hear(link("c1", "b01", 1), link("c1", "b11", 2), link("c1", "b21", 3))
+    assert world.persons() == {frozenset({"c1", "b01", "b11"})}
+    later = [link("c1", f"b{day % 2}{day}", 10 + day) for day in range(2, 20)]
+    world.hear(*later)
+    assert world.persons() == {frozenset({"c1", "b01", "b11", *(f"b{day % 2}{day}" for day in range(2, 20))})}
+
+
+def test_what_is_linked_to_few_in_each_period_is_not_shared_and_to_too_many_in_one_it_is() -> None:
+    world = World()
+    world.hear(*[link("d1", f"b0{day}", day) for day in range(1, 10)], link("d1", "e1", 20))
+    assert len(max(world.persons())) == 11
+    world.hear(link("d1", "b13", 21))
+    assert len(max(world.persons())) == 12
+    world.hear(link("d1", "b23", 22))
+    assert world.persons() == set()
+
+
 def test_unlinking_parts_two_as_the_links_that_are_left_say() -> None:
     world = World()
     world.hear(link("d1", "c1", 1), link("d1", "e1", 2), link("e1", "d2", 3))
@@ -236,7 +262,9 @@ def test_rules_that_ask_for_what_is_not_kept_are_refused(changes: dict[str, dict
         world.restart(with_rules(**changes))
 
 
-names = st.sampled_from([kind + number for kind in "ced" for number in "012"])
+names = st.sampled_from(
+    [kind + number for kind in "ced" for number in "012"] + ["b00", "b10", "b20", "b01", "b11"]
+)
 times = st.integers(1, 30)
 pairs_of_names = st.tuples(names, names).filter(lambda pair: pair[0] != pair[1])
 links = st.builds(

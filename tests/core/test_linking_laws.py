@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from identity_world import IDENTITY, JOURNEYS, DictStore, FakeRecord, World
 
 from pipeline.core.identity import Identity, IdentityConfig
+from pipeline.core.instants import MINUTE
 from pipeline.core.linker import Linker, LinkerConfig
 from pipeline.core.linking import persons, rules_of, said, shared_by_strangers
 from pipeline.core.messages import Claim, Entry, Heard, IdentityMessage, Pair, Route, Touchpoint
@@ -21,8 +23,12 @@ KINDS = {
     "customer": IdentifierKind(kind="personal", strength=900, unique=True),
     "email": IdentifierKind(kind="personal", strength=700, most_per_person=2),
     "device": IdentifierKind(kind="personal", strength=300, most_links=3),
+    # the events' times are 0 to 20 minutes: two periods, at most two of them a person's in each
+    "cookie": IdentifierKind(
+        kind="personal", strength=200, lives=timedelta(minutes=11), most_links=2, most_per_person=1
+    ),
     "order": IdentifierKind(kind="reference", strength=500),
-    "ticket": IdentifierKind(kind="reference", strength=400),
+    "ticket": IdentifierKind(kind="reference", strength=400, lives=timedelta(minutes=7)),
 }
 RULES = rules_of(KINDS)
 PERSONAL = RULES.kinds
@@ -40,7 +46,9 @@ class Said:
 
     def messages(self) -> list[IdentityMessage]:
         tokens = {
-            kind: TOKENS.token(kind, self.identities[kind]) for kind in KINDS if kind in self.identities
+            kind: TOKENS.token(kind, self.identities[kind], self.time * MINUTE)
+            for kind in KINDS
+            if kind in self.identities
         }
         personal = [token for kind, token in tokens.items() if kind in PERSONAL]
         place = (self.time, "shop", self.id)
@@ -118,12 +126,15 @@ IDENTITIES = st.fixed_dictionaries(
         "customer": st.sampled_from("AB"),
         "email": st.sampled_from("ABC"),
         "device": st.sampled_from("12"),
+        "cookie": st.sampled_from("12"),
         "order": st.sampled_from("12"),
         "ticket": st.sampled_from("1"),
     },
 ).filter(bool)
 TOUCHPOINTS = st.tuples(st.integers(0, 20), IDENTITIES, st.none())
-TWO = st.sampled_from([("customer", "email"), ("email", "device"), ("customer", "device")])
+TWO = st.sampled_from(
+    [("customer", "email"), ("email", "device"), ("customer", "device"), ("email", "cookie")]
+)
 WORDS = st.tuples(
     st.integers(0, 20),
     TWO.flatmap(lambda kinds: st.fixed_dictionaries({kind: st.sampled_from("AB1") for kind in kinds})),

@@ -5,6 +5,8 @@ version: 1
 name: small
 identifiers: &kinds
   customer_id: {kind: personal, strength: 900, case_sensitive: false}
+  phone: {kind: personal, strength: 600, normalise: phone, region: DE}
+  kiosk: {kind: personal, strength: 100, lives: 1d, most_links: 3}
   order_id: {kind: reference, strength: 500}
 touchpoints:
   sales.order.placed: {owner: sales, touch: supporting, title: Order}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.maps import MapError, load_map
-from schemas.journey_map import DueWithin
+from schemas.journey_map import DueWithin, JourneyMap
 
 GOOD = """\
 version: 1
@@ -255,6 +255,71 @@ def test_every_problem_is_told_at_once_and_in_the_order_of_the_file(map_file: Pa
         (23, "journeys.order.promises.delivery.met_by.0"),
         (24, "journeys.order.promises.delivery.owed"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "message"),
+    [
+        (
+            "normalise: fone",
+            "normalise",
+            "'fone' is not allowed here (did you mean 'phone'?); it has to be 'text', 'email' or 'phone'",
+        ),
+        (
+            "normalise: phone, region: UK",
+            "region",
+            "'UK' is no region with phone numbers of its own; write an ISO 3166 code such as DE, AT or GB",
+        ),
+        (
+            "normalise: phone, region: de",
+            "region",
+            "'de' is no region with phone numbers of its own; did you mean 'DE'? Otherwise write an ISO 3166 code",
+        ),
+        (
+            "region: DE",
+            "region",
+            (
+                "a region is for phone numbers, and this kind is normalised as text; "
+                "take the region out, or write `normalise: phone`"
+            ),
+        ),
+        (
+            "normalise: phone, case_sensitive: false",
+            "case_sensitive",
+            "a phone number has no upper and lower case; take case_sensitive out",
+        ),
+        ("lives: 30", "lives", "write a duration as number and unit, such as 30m, 24h or 14d, not 30"),
+        ("lives: 90s", "lives", "a life time is a number of whole minutes; write it as 30m, 24h or 30d"),
+        (
+            "lives: 30d, unique: true",
+            "lives",
+            (
+                "a unique kind has one value for a person's whole life, and this one has a new one in each period; "
+                "take out `lives` or `unique`"
+            ),
+        ),
+    ],
+)
+def test_what_a_kind_of_identifier_cannot_be_is_refused(
+    map_file: Path, said: str, field: str, message: str
+) -> None:
+    kind = "{kind: reference, strength: 500}"
+    line, at, found = changed(map_file, kind, f"{kind[:-1]}, {said}}}")
+    assert (line, at) == (4, f"identifiers.order_id.{field}")
+    assert found.startswith(message)
+
+
+def test_a_kind_says_how_it_is_written_and_how_long_it_lives(map_file: Path) -> None:
+    kinds = (
+        "{kind: reference, strength: 500}\n"
+        "  phone: {kind: personal, strength: 1, normalise: phone, region: NO, lives: 2w}"
+    )
+    map_file.write_text(GOOD.replace("{kind: reference, strength: 500}", kinds), encoding="utf-8")
+    phone = load_map(map_file).identifiers["phone"]
+    # NO is Norway, and no boolean
+    assert (phone.region, phone.lives) == ("NO", timedelta(days=14))
+    again = JourneyMap.model_validate_json(load_map(map_file).model_dump_json())
+    assert again.identifiers["phone"] == phone
 
 
 def test_the_same_name_in_two_journeys_is_refused(map_file: Path) -> None:

@@ -151,7 +151,7 @@ def test_the_table_in_the_docs_has_every_metric_as_it_is_exported() -> None:
 
 
 STAGES = {
-    "ingest": ("ingest",),
+    "ingest": ("ingest", "identities"),
     "identity": ("identity",),
     "linker": ("linker",),
     "journey": ("journey_stage", "cutting", "moves"),

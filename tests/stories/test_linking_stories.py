@@ -243,6 +243,119 @@ def test_the_order_of_arrival_changes_neither_persons_nor_findings(plan: Plan, s
     assert _contents(shuffled) == _contents(in_order)
 
 
+FOR_SO_LONG = {
+    **SHOP,
+    "identifiers": {
+        **SHOP["identifiers"],  # type: ignore[dict-item]
+        "phone": {"kind": "personal", "strength": 600, "normalise": "phone", "region": "DE"},
+        "kiosk": {"kind": "personal", "strength": 200, "lives": "1d", "most_links": 3, "most_per_person": 1},
+        "session": {"kind": "reference", "strength": 100, "lives": "1d"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def for_so_long() -> Plan:
+    return compile_plan(JourneyMap.model_validate(FOR_SO_LONG))
+
+
+def test_who_uses_a_shared_device_on_another_day_is_not_chained_to_who_used_it_before(
+    for_so_long: Plan,
+) -> None:
+    said = Said(
+        for_so_long,
+        [
+            viewed("01 09:00", kiosk="k", email="a@b.c"),
+            viewed("01 09:05", kiosk="k"),
+            viewed("02 09:00", kiosk="k", email="d@e.f"),
+            viewed("02 09:05", kiosk="k"),
+            viewed("03 00:00", kiosk="k"),
+        ],
+    )
+    assert said.persons == [1, 2, 2]
+
+
+def test_a_late_event_falls_into_its_own_period(for_so_long: Plan) -> None:
+    one, two = viewed("01 09:00", kiosk="k", email="a@b.c"), viewed("02 09:00", kiosk="k", email="d@e.f")
+    late = viewed("01 23:59", kiosk="k")
+    for events in ([one, late, two], [one, two, late], [late, two, one]):
+        assert Said(for_so_long, events, batch=1).persons == [1, 2]
+
+
+def test_a_customer_who_comes_by_the_same_device_every_day_is_one_person(for_so_long: Plan) -> None:
+    days = [viewed(f"{day:02} 09:00", kiosk="k", email="a@b.c") for day in range(1, 32)]
+    assert Said(for_so_long, days).persons == [31]
+
+
+def test_a_reference_with_a_life_time_belongs_to_another_in_each_period(for_so_long: Plan) -> None:
+    said = Said(
+        for_so_long,
+        [
+            viewed("01 09:00", session="7", email="a@b.c"),
+            viewed("01 10:00", session="7"),
+            viewed("02 09:00", session="7", email="d@e.f"),
+            viewed("02 10:00", session="7"),
+        ],
+    )
+    assert said.persons == [2, 2]
+
+
+def test_a_word_on_a_device_is_about_the_time_at_which_it_is_said_or_the_one_that_it_names(
+    for_so_long: Plan,
+) -> None:
+    used = [
+        viewed(f"{day} 09:0{minute}", kiosk="k", **who)
+        for day in ("01", "02")
+        for minute, who in enumerate([{"email": "a@b.c"}, {}])
+    ]
+    both = {"kiosk": "k", "email": "a@b.c"}
+    apart = event("02 12:00", "unlinked", both)
+    earlier = event("02 12:01", "unlinked", both, at="2026-05-01T20:00:00Z")
+    assert Said(for_so_long, used).persons == [4]
+    # the word is a touchpoint too, of the stronger
+    assert Said(for_so_long, [*used, apart]).persons == [1, 4]
+    assert Said(for_so_long, [*used, earlier]).persons == [1, 4]
+    assert Said(for_so_long, [*used, apart, earlier]).persons == [1, 1, 4]
+    again = event("03 12:00", "linked", both, at="2026-05-01T03:00:00Z")
+    assert Said(for_so_long, [*used, apart, earlier, again]).persons == [1, 6]
+
+
+def test_equal_people_write_their_number_differently_and_what_is_none_joins_nobody(for_so_long: Plan) -> None:
+    said = Said(
+        for_so_long,
+        [
+            viewed("01 09:00", phone=" +49 (0)30 901820 ", cookie="k"),
+            viewed("01 10:00", phone="030 901820"),
+            viewed("01 11:00", phone="0049 30 901820", cookie="l"),
+            viewed("01 12:00", phone="ask Ann", cookie="m"),
+            viewed("01 13:00", phone="ask Ann", cookie="n"),
+        ],
+    )
+    assert said.persons == [1, 1, 3]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_order_of_arrival_changes_nothing_where_identifiers_have_a_life_time(
+    for_so_long: Plan, seed: int
+) -> None:
+    events = [
+        event("01 09:00", "placed", {"kiosk": "k", "session": "7"}, order="7", due="2026-05-02T12:00:00Z"),
+        viewed("01 09:05", kiosk="k", email="a@b.c"),
+        viewed("01 23:59", kiosk="k", session="7"),
+        event("02 09:00", "placed", {"kiosk": "k"}, order="8", due="2026-05-07T00:00:00Z"),
+        event("02 12:00", "delivered", {"session": "7"}, order="7"),
+        viewed("02 13:00", session="7", phone="030 901820"),
+        viewed("02 14:00", kiosk="k", phone="+49 30 901820"),
+        event("04 09:00", "unlinked", {"kiosk": "k", "email": "a@b.c"}, at="2026-05-01T12:00:00Z"),
+        viewed("05 09:00", phone="0049 30 901820", email="d@e.f", kiosk="k"),
+    ]
+    in_order = Said(for_so_long, events)
+    random.Random(seed).shuffle(events)
+    shuffled = Said(for_so_long, [*events, *events[:3]], partitions=1 + seed % 3, batch=1 + seed % 4)
+    assert shuffled.persons == in_order.persons
+    assert _contents(shuffled) == _contents(in_order)
+
+
 def _live(said: Said) -> set[bytes]:
     """The contents of what holds; of a link that was undone a withdrawn finding may be left."""
     return {content for content in _contents(said) if b'"withdrawn"' not in content}
