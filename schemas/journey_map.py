@@ -163,6 +163,12 @@ class IdentifierKind(Contract):
             wrong = "a unique kind has one value for a person's whole life, and this one has a new one in each period"
             yield ("lives",), f"{wrong}; take out `lives` or `unique`"
 
+    @property
+    def form(self) -> str:
+        """What decides which values are the same identifier, and for how long."""
+        lives = _duration_text(self.lives) if self.lives else "for ever"
+        return f"{self.normalise} {self.region or ''} {'' if self.case_sensitive else 'any case'} {lives}"
+
     def normaliser(self) -> Callable[[str], str]:
         """What brings a value of this kind into its one form: `schemas.normalisation.Normaliser`."""
         # whoever only checks a map needs no numbering plans

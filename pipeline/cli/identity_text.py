@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from rich.markup import escape
-from rich.tree import Tree as Drawn
 
 from pipeline.cli.console import out
 from pipeline.operations.identity_view import Claimed, Explanation, PersonView, Whose, shown
@@ -35,7 +35,8 @@ def show_person(view: PersonView, asked: str) -> None:
     named = "" if view.named_by is None else f", named by {shown(view.named_by, view.values)}"
     out.print(f"[bold]person {view.person}[/bold]{escape(named)}", soft_wrap=True)
     if view.tree is not None:
-        out.print(_draw(view.tree.root, view, asked), soft_wrap=True)
+        for lead, branch in _drawn(view.tree.root):
+            out.print(f"{lead}{_label(branch, view, asked)}", soft_wrap=True)
         if view.tree.spare:
             _line(f"{_count(view.tree.spare, 'more link')} of identifiers that were one person already")
     if any(row.shared for row in view.members.values()):
@@ -79,13 +80,22 @@ def show_explanation(found: Explanation) -> None:
     return None
 
 
-def _draw(branch: Branch, view: PersonView, asked: str) -> Drawn:
-    drawn = Drawn(_label(branch, view, asked))
-    waiting = [(branch, drawn)]
+def _drawn(root: Branch) -> Iterator[tuple[str, Branch]]:
+    """Every branch behind its guide; rich's own tree breaks long lines."""
+    waiting = [("", "", root)]
     while waiting:
-        at, node = waiting.pop()
-        waiting += [(below, node.add(_label(below, view, asked))) for below in at.below]
-    return drawn
+        lead, indent, at = waiting.pop()
+        yield lead, at
+        last = len(at.below) - 1
+        below = [
+            (
+                f"{indent}{'└── ' if place == last else '├── '}",
+                f"{indent}{'    ' if place == last else '│   '}",
+                each,
+            )
+            for place, each in enumerate(at.below)
+        ]
+        waiting += reversed(below)
 
 
 def _label(branch: Branch, view: PersonView, asked: str) -> str:

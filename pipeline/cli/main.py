@@ -56,7 +56,7 @@ _COMMANDS = (
         "Run one worker. `up` starts these; on a cluster, start as many as you like, at most one per partition.",
     ),
     ("dlq", "dlq", "Dead letters: what was refused, why, and sending it again."),
-    ("identity", "identity", "Who is one person with whom, said by name."),
+    ("identity", "identity", "Who is one person with whom, and why; and saying so by name."),
     ("schemas", "schemas_command", "The public contracts."),
 )
 """Name, module, help: what the list of all commands shows without loading any of them. A test holds it to them."""

@@ -30,6 +30,7 @@ from pipeline.core.linking import (
     UNLINKED,
     Rules,
     are_apart,
+    at_one_time,
     can_follow,
     decisive,
     forbids,
@@ -64,9 +65,9 @@ class LinkRulesChangedError(ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the journey map has another order of strength, fewer personal identifier kinds, or a greater most_links than "
-            "persons were linked by, and what that asks for is not kept; bring the old rules back, or replay the sources "
-            "into a pipeline under a new name"
+            "the journey map has another order of strength, another form or life time of identifiers, fewer personal kinds, "
+            "or a greater most_links than persons were linked by, and what that asks for is not kept; bring the old rules "
+            "back, or replay the sources into a pipeline under a new name"
         )
 
 
@@ -278,7 +279,7 @@ class Linker:
 
     def _name(self, members: list[Token], root: Token) -> None:
         """Make these identifiers one person, named by `root`."""
-        if len(members) > LARGE and len(self._members(root)) <= LARGE:
+        if len(members) > LARGE and at_one_time(members) > LARGE >= at_one_time(self._members(root)):
             self.counts["large"] += 1
         for token in members:
             node = self._node(token)

@@ -43,28 +43,30 @@ def rules_of(kinds: Mapping[str, IdentifierKind]) -> Rules:
     return Rules({name: kind for name, kind in kinds.items() if kind.kind == "personal"}, ranks(kinds))
 
 
-Decisive = list[tuple[str, bool, int, int]]
-"""What may make other persons of the same links: kinds from weak to strong, each with its `unique`, `most_per_person` and
-`most_links`.
+Decisive = list[tuple[str, str, bool, int, int]]
+"""What may make other persons of the same touchpoints: kinds from weak to strong, each with its `form`, `unique`,
+`most_per_person` and `most_links`.
 """
 
 
 def decisive(rules: Rules) -> Decisive:
     weakest_first = sorted(rules.kinds, key=lambda name: rules.ranks[name])
     kinds = [(name, rules.kinds[name]) for name in weakest_first]
-    return [(name, kind.unique, kind.most_per_person, kind.most_links) for name, kind in kinds]
+    return [(name, kind.form, kind.unique, kind.most_per_person, kind.most_links) for name, kind in kinds]
 
 
 def can_follow(old: Decisive, new: Decisive) -> bool:
     """Whether what is kept under the old rules is enough to say who is who under the new ones.
 
-    Not if a kind is gone or another is stronger now, for links were made from the strongest; and not if more links are
-    allowed, because the links of what was shared are gone.
+    Not if a kind is gone, has another form or life time, or another is stronger now, for links were made from the
+    strongest; and not if more links are allowed, because the links of what was shared are gone.
     """
-    names = [name for name, _, _, _ in old]
-    allowed = {name: most_links for name, _, _, most_links in new}
-    same_order = [name for name, _, _, _ in new if name in set(names)] == names
-    return same_order and all(allowed[name] <= most_links for name, _, _, most_links in old)
+    names = {name for name, _, _, _, _ in old}
+    allowed = {name: most_links for name, _, _, _, most_links in new}
+    still = [(name, form) for name, form, _, _, _ in new if name in names]
+    return still == [(name, form) for name, form, _, _, _ in old] and all(
+        allowed[name] <= most_links for name, _, _, _, most_links in old
+    )
 
 
 class Refusal(NamedTuple):
@@ -127,15 +129,18 @@ def shared_by_strangers(links: Links, rules: Rules) -> set[Token]:
 
 
 def too_many(token: Token, linked: Collection[Token], rules: Rules) -> bool:
-    """Whether an identifier is linked to more others than its kind allows: of each kind those of its fullest period."""
+    """Whether an identifier is linked to more others, at one time, than its kind allows."""
     most = rules.kinds[kind_of(token)].most_links
-    if len(linked) <= most:
-        return False
+    return len(linked) > most and at_one_time(linked) > most
+
+
+def at_one_time(tokens: Iterable[Token]) -> int:
+    """How many identifiers these are, of each kind those of its fullest period."""
     fullest: dict[str, int] = {}
-    for slot, count in slots_of(linked).items():
+    for slot, count in slots_of(tokens).items():
         kind = kind_of(slot)
         fullest[kind] = max(fullest.get(kind, 0), count)
-    return sum(fullest.values()) > most
+    return sum(fullest.values())
 
 
 def slots_of(members: Iterable[Token]) -> dict[str, int]:

@@ -78,7 +78,7 @@ class LinkerState(msgspec.Struct, array_like=True):
     """
 
     version: int = 0
-    rules: list[tuple[str, bool, int, int]] = []
+    rules: list[tuple[str, str, bool, int, int]] = []
     behind: bytes | None = None
 
 

@@ -251,12 +251,14 @@ def test_persons_follow_rules_that_have_changed() -> None:
         {"device": {"most_links": 4}},
         {"device": {"strength": 2}},
         {"device": {"kind": "reference"}},
+        {"email": {"case_sensitive": False}},
+        {"device": {"lives": timedelta(days=1)}},
     ],
 )
 def test_rules_that_ask_for_what_is_not_kept_are_refused(changes: dict[str, dict[str, object]]) -> None:
     world = World()
     world.hear(link("d1", "e1", 1))
-    if "strength" in changes["device"]:
+    if "strength" in changes.get("device", {}):
         changes = {**changes, "email": {"strength": 1}}
     with pytest.raises(LinkRulesChangedError, match="most_links"):
         world.restart(with_rules(**changes))
@@ -410,3 +412,20 @@ def test_nothing_is_kept_of_the_links_of_a_shared_identifier() -> None:
     for number in "0123":
         one_more.hear(link("d1", f"e{number}", int(number)))
     assert sizes == {len(value) for key, value in one_more.store.items() if token("d1").encode() in key}
+
+
+def test_a_person_of_many_identifiers_is_counted_once_and_periods_are_not_many() -> None:
+    dated = {**KINDS, "device": IdentifierKind(kind="personal", strength=1, lives=timedelta(days=1))}
+    kinds = {**dated, "email": IdentifierKind(kind="personal", strength=2)}
+    tokens, rules = Tokens("a test's key", kinds), rules_of(kinds)
+    customer = tokens.token("customer", "1")
+
+    def hear(world: World, others: list[str]) -> int:
+        for time, other in enumerate(others):
+            one, peer = sorted((customer, other))
+            world.hear(Heard(one, peer, Pair((time, "shop", str(time)))))
+        return world.linker.counts["large"]
+
+    days = [tokens.token("device", "d", day * 24 * 3600 * 1_000_000) for day in range(40)]
+    assert hear(World(replace(CONFIG, rules=rules)), days) == 0
+    assert hear(World(replace(CONFIG, rules=rules)), [tokens.token("email", str(n)) for n in range(40)]) == 1
