@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import compiled_core  # first: it chooses which core all others import
+import hypothesis
 import pytest
 from embedded_services import SHARED, free_port
 from example_data import Example, imported
@@ -22,6 +23,10 @@ with warnings.catch_warnings():
     from pipeline.embedded.kafka import EmbeddedKafka
     from pipeline.embedded.service import Service
     from pipeline.engine import topics as _  # noqa: F401 - the import that warns
+
+# how long an example takes says nothing on a machine that others use
+hypothesis.settings.register_profile("throughline", deadline=None)
+hypothesis.settings.load_profile("throughline")
 
 
 def pytest_report_header() -> str:
