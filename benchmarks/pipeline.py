@@ -14,28 +14,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections import Counter, defaultdict
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
-
-import psutil
 
 from benchmarks.bound import TOPIC
 from benchmarks.machine import machine
-from pipeline.embedded.tree import Tree
-from pipeline.engine.clients import admin_options
-from pipeline.engine.topics import ensure_topics
-from pipeline.operations.caught_up import Watcher
-from pipeline.operations.pipelines import create, pipeline_tree, services
+from benchmarks.whole_job import Job, children, its_services, require_all, settings_in, whole_job
 from pipeline.operations.sources import SourceWriter
 from pipeline.operations.streaming import stream
 from pipeline.settings import Settings
 from pipeline.simulate.simulation import workload
 from pipeline.warehouse.client import Warehouse
 
-_MAP = Path(__file__).resolve().parents[1] / "examples" / "company" / "map.yaml"
 _PROFILE_SECONDS = 10
 _STAGES = {
     "ingest": ("pipeline/core/ingest", "pipeline/core/touchpoints", "pipeline/core/validation"),
@@ -47,42 +38,29 @@ _STAGES = {
     "fetch": ("aiokafka/", "pipeline/engine/transport"),
     "dispatch": ("faust/", "mode/", "pipeline/engine/"),
 }
-_PROCESSES = {
-    "broker": "kafka.Kafka",
-    "warehouse": "pipeline.embedded.clickhouse",
-    "workers": "pipeline worker",
-}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What was measured; `shares` are py-spy's samples by stage, `cpu` seconds by process kind."""
-
-    seconds: float
-    shares: Counter[str]
-    cpu: dict[str, float]
 
 
 def main() -> None:
     arguments = _arguments()
     print(f"machine: {machine()}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            home=Path(folder),
-            kafka="127.0.0.1:29092",
-            clickhouse="127.0.0.1:29900",
-            metrics_port=0,
-            namespace="bench",
-            clock="replay",
-            journey_map=_MAP,
-        )
-        with _services(settings):
+        settings = settings_in(Path(folder))
+        with its_services(settings, [TOPIC]):
             with SourceWriter(settings.kafka_client, settings.topology) as writer:
                 count = stream(workload(20_000, arguments.touchpoints), writer)
             bound = _bound(settings, arguments.workers)
-            job = _job(settings, arguments.workers, profile=arguments.profile)
-            _require_all(settings, count)
+            spies: list[tuple[subprocess.Popen[bytes], Path]] = []
+            job = whole_job(
+                settings,
+                arguments.workers,
+                began=lambda: spies.extend(_spies(settings) if arguments.profile else ()),
+            )
+            with closing(Warehouse.of(settings)) as warehouse:
+                require_all(warehouse, count)
+            shares = _shares(spies)
     _report(count, bound, job, arguments.workers)
+    if total := shares.total():
+        _report_shares(shares, total)
 
 
 def _arguments() -> argparse.Namespace:
@@ -93,17 +71,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--profile", action="store_true", help="sample the workers with py-spy")
     return parser.parse_args()
-
-
-def _services(settings: Settings) -> Tree:
-    def prepare() -> None:
-        create(settings)
-        ensure_topics(admin_options(settings.kafka, settings.kafka_options), [TOPIC])
-
-    logs = settings.home / "logs"
-    return Tree(
-        services(settings, share=False), prepare, [], logs=logs, drain_seconds=20, tell=lambda _: None
-    )
 
 
 def _bound(settings: Settings, processes: int) -> float:
@@ -120,42 +87,9 @@ def _bound(settings: Settings, processes: int) -> float:
     return sum(int(moved) for moved, _ in told) / max(float(seconds) for _, seconds in told)
 
 
-def _job(settings: Settings, workers: int, *, profile: bool) -> Job:
-    tree = pipeline_tree(settings, workers, lambda _: None, share=True)
-    with tree, closing(Watcher(settings.kafka_client, settings.topology)) as watcher:
-        while not any(lag.position for lag in watcher.lags()):
-            tree.check()
-            time.sleep(0.02)
-        began, before, spies = time.monotonic(), _cpu(), _spies(settings) if profile else []
-        watcher.wait(1800, lambda _: tree.check(), every=0.2)
-        seconds, after = time.monotonic() - began, _cpu()
-    return Job(seconds, _shares(spies), {name: after[name] - before.get(name, 0.0) for name in after})
-
-
-def _children() -> list[tuple[psutil.Process, str]]:
-    """Processes below this one, with the kind that they are."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            command = " ".join(process.cmdline())
-            kinds = [
-                kind for kind, mark in _PROCESSES.items() if mark in command and "leash.py" not in command
-            ]
-            found += [(process, kind) for kind in kinds]
-    return found
-
-
-def _cpu() -> dict[str, float]:
-    used: defaultdict[str, float] = defaultdict(float)
-    for process, kind in _children():
-        times = process.cpu_times()
-        used[kind] += times.user + times.system
-    return dict(used)
-
-
 def _spies(settings: Settings) -> list[tuple[subprocess.Popen[bytes], Path]]:
     spies = []
-    for process, kind in _children():
+    for process, kind in children():
         if kind == "workers":
             file = settings.home / f"profile-{process.pid}.txt"
             options = ["--nonblocking", "--gil", "-r", "100", "-d", str(_PROFILE_SECONDS), "-f", "raw"]
@@ -184,17 +118,6 @@ def _stage(frames: list[str]) -> str:
     return "other"
 
 
-def _require_all(settings: Settings, count: int) -> None:
-    with closing(Warehouse.of(settings)) as warehouse:
-        ((stored, summed),) = warehouse.query(
-            "SELECT (SELECT count() FROM touchpoints FINAL), (SELECT sum(touchpoints) FROM touchpoints_hourly FINAL)"
-        )
-    if stored != count or summed != count:
-        raise SystemExit(
-            f"{count} touchpoints went in, {stored} are in ClickHouse, {summed} in its aggregate"
-        )
-
-
 def _report(count: int, bound: float, job: Job, workers: int) -> None:
     rate = count / job.seconds
     print(
@@ -208,8 +131,6 @@ def _report(count: int, bound: float, job: Job, workers: int) -> None:
         "CPU microseconds per event:",
         "  ".join(f"{k} {v / count * 1e6:.1f}" for k, v in sorted(job.cpu.items())),
     )
-    if total := job.shares.total():
-        _report_shares(job.shares, total)
 
 
 def _report_shares(shares: Counter[str], total: int) -> None:
