@@ -127,6 +127,9 @@ def _report(given: argparse.Namespace, with_them: Found, without: Found) -> None
         f"{state.size / 1e6:,.1f} MB, {state.size / (KINDS * given.persons):.0f} bytes of an identifier; "
         f"{state.disk / 1e6:,.1f} MB on disk"
     )
+    for found in (with_them, without):
+        if found.job.warning:
+            print(found.job.warning)
 
 
 _CPU = ("broker", "warehouse", "workers")

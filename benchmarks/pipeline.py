@@ -59,6 +59,8 @@ def main() -> None:
                 require_all(warehouse, count)
             shares = _shares(spies)
     _report(count, bound, job, arguments.workers)
+    if job.warning:
+        print(job.warning)
     if total := shares.total():
         _report_shares(shares, total)
 

@@ -42,12 +42,24 @@ _PROCESSES = {
 class Job:
     """`cpu` in seconds and `peaks` in bytes, by kind of process: broker, warehouse, workers.
 
-    A peak is the most that a process has ever held, resident, since it began; those of one kind are added up.
+    A peak is the most that a process has ever held, resident, since it began; those of one kind are added up. `restarts`:
+    how many processes ended meanwhile and were started again, as on a machine that is much too busy. What these had used
+    is not known, so that the figures are none.
     """
 
     seconds: float
     cpu: dict[str, float]
     peaks: dict[str, int]
+    restarts: int
+
+    @property
+    def warning(self) -> str:
+        """What has to be said beside the figures; empty if nothing."""
+        if not self.restarts:
+            return ""
+        return (
+            f"{self.restarts} processes ended and were started again: these are no figures, measure once more"
+        )
 
 
 @dataclass(frozen=True)
@@ -100,11 +112,12 @@ def whole_job(settings: Settings, workers: int, began: Callable[[], None] = lamb
         while not any(lag.position for lag in watcher.lags()):
             tree.check()
             time.sleep(0.02)
-        started, before = time.monotonic(), _cpu()
+        started, before, running = time.monotonic(), _cpu(), _ids()
         began()
         watcher.wait(_PATIENCE_SECONDS, lambda _: tree.check(), every=0.2)
         seconds, after = time.monotonic() - started, _cpu()
-        return Job(seconds, {name: after[name] - before[name] for name in after}, _peaks())
+        cpu = {name: after[name] - before[name] for name in after}
+        return Job(seconds, cpu, _peaks(), len(running - _ids()))
 
 
 def children() -> list[tuple[psutil.Process, str]]:
@@ -160,6 +173,10 @@ def _cpu() -> defaultdict[str, float]:
         times = process.cpu_times()
         used[kind] += times.user + times.system
     return used
+
+
+def _ids() -> set[int]:
+    return {process.pid for process, _ in children()}
 
 
 def _peaks() -> dict[str, int]:
