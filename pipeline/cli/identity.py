@@ -12,6 +12,7 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
+from pipeline.cli import squash
 from pipeline.cli.console import out
 from pipeline.cli.identity_text import show_claims, show_explanation, show_person
 from pipeline.cli.journey import NoPipelineError
@@ -152,4 +153,5 @@ def register(app: typer.Typer) -> None:
     group.command("link")(link)
     group.command("import")(import_links)
     group.command("unlink")(unlink)
+    squash.register(group)
     app.add_typer(group, name="identity")

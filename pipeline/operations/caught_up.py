@@ -8,7 +8,7 @@ pipeline is at rest.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,40 @@ class Watcher:
             calm = calm + 1 if self.at_rest() else 0
             time.sleep(every)
 
+    def wait_past(self, topics: Collection[str], limit: float, every: float = 0.5) -> None:
+        """Wait until whatever is in `topics` now, in open transactions too, was read and acknowledged by its stage, or
+        aborted. What comes meanwhile is not waited for.
+
+        Raises NotCaughtUpError after `limit` seconds.
+        """
+        with explained(self._options, "asking how far the pipeline is"):
+            wanted = {
+                place: offset
+                for place, offset in patiently(
+                    lambda: self._ends_now(IsolationLevel.READ_UNCOMMITTED), _TIMEOUT
+                ).items()
+                if place[0] in topics
+            }
+            end = time.monotonic() + limit
+            while behind := self._behind(wanted):
+                if time.monotonic() > end:
+                    raise NotCaughtUpError(_behind(behind, limit))
+                time.sleep(every)
+
+    def _behind(self, wanted: Mapping[tuple[str, int], int]) -> list[Lag]:
+        """The partitions in which something before the wanted offset is unread, or in an open transaction."""
+        committed, ends = self._committed(), self._ends()
+        lags = [
+            Lag(each.topic, each.partition, max(each.offset, 0), wanted[each.topic, each.partition])
+            for each in committed
+            if (each.topic, each.partition) in wanted
+        ]
+        return [
+            lag
+            for lag in lags
+            if lag.records and (ends[lag.topic, lag.partition] < lag.end or self._unread(lag))
+        ]
+
     def close(self) -> None:
         self._reader.close()
         self._admin = None  # it has no other end: librdkafka ends with its last reference
@@ -108,16 +142,14 @@ class Watcher:
         return patiently(lambda: self._reader.committed(list(self._partitions), timeout=_TIMEOUT), _TIMEOUT)
 
     def _ends(self) -> dict[tuple[str, int], int]:
-        return patiently(self._ends_now, _TIMEOUT)
+        return patiently(lambda: self._ends_now(IsolationLevel.READ_COMMITTED), _TIMEOUT)
 
-    def _ends_now(self) -> dict[tuple[str, int], int]:
+    def _ends_now(self, isolation: IsolationLevel) -> dict[tuple[str, int], int]:
         assert self._admin is not None, "closed"
         wanted = {
             TopicPartition(each.topic, each.partition): OffsetSpec.latest() for each in self._partitions
         }
-        found = self._admin.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT
-        )
+        found = self._admin.list_offsets(wanted, isolation_level=isolation, request_timeout=_TIMEOUT)
         ends = {(tp.topic, tp.partition): future.result().offset for tp, future in found.items()}
         if any(end < 0 for end in ends.values()):
             # the broker ended while it answered: this is no end, and not at rest
@@ -125,7 +157,7 @@ class Watcher:
         return ends
 
     def _unread(self, lag: Lag) -> bool:
-        """Whether a record, and not only transaction markers, lies between the position and the end."""
+        """Whether a committed record, and not only transaction markers, lies between the position and the end."""
         if lag.records > 1000:
             return True
         self._reader.assign([TopicPartition(lag.topic, lag.partition, lag.position)])
@@ -137,7 +169,7 @@ class Watcher:
                     continue
                 error = message.error()
                 if error is None:
-                    return True
+                    return (message.offset() or 0) < lag.end
                 if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the constant's public name
                     return False
             return True

@@ -99,6 +99,7 @@ class Warehouse:
         password: str = "",
         secure: bool = False,
         ca: Path | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
         host, separator, port = address.rpartition(":")
         if not (separator and host and port.isdigit()):
@@ -121,15 +122,15 @@ class Warehouse:
             "secure": secure,
             "ca_certs": str(ca) if ca else None,
             "connect_timeout": CONNECT_SECONDS,
-            "send_receive_timeout": ANSWER_SECONDS,
+            "send_receive_timeout": answer_seconds,
             "sync_request_timeout": CONNECT_SECONDS,
             "client_name": "throughline",
         }
         self._thread = threading.local()
 
     @classmethod
-    def of(cls, settings: Settings) -> Warehouse:
-        """The warehouse that the settings name."""
+    def of(cls, settings: Settings, answer_seconds: float = ANSWER_SECONDS) -> Warehouse:
+        """The warehouse that the settings name; a request fails when nothing is heard for `answer_seconds`."""
         return cls(
             settings.clickhouse,
             settings.database,
@@ -137,6 +138,7 @@ class Warehouse:
             password=settings.clickhouse_password.get_secret_value(),
             secure=settings.clickhouse_secure,
             ca=settings.clickhouse_ca,
+            answer_seconds=answer_seconds,
         )
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:

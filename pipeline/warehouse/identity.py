@@ -70,7 +70,7 @@ _VALUES = """
 SELECT DISTINCT each.1, each.2, if(has(%(dated)s, each.1), intDiv(toUnixTimestamp64Micro(time), 60000000), 0)
 FROM touchpoints
 ARRAY JOIN arrayZip(mapKeys(identities), mapValues(identities)) AS each
-WHERE person_id = %(person)s
+WHERE person_id = %(person)s OR moved_to = %(person)s
     OR person_id IN (SELECT born_person_id FROM person_overrides FINAL WHERE person_id = %(person)s)
 LIMIT 10000"""
 _CLAIMS = """

@@ -111,32 +111,60 @@ class StageRow:
     median_hours: float | None
 
 
-_BORN = """
-WITH born AS (SELECT DISTINCT person_id, identifier FROM touchpoints WHERE has(mapValues(identities),
-%(value)s)) SELECT DISTINCT if(moved.identifier = '', born.person_id, moved.person_id) AS person
-FROM born
+_TODAY = """multiIf(
+        moved.version > held.moved_version, moved.person_id, held.moved_version > 0, held.moved_to, held.person_id
+    )"""
+"""The person of a row of `touchpoints`, joined with its override: as in the view `touchpoints_resolved`."""
+
+_BORN = f"""
+WITH held AS
+(
+    SELECT DISTINCT person_id, identifier, moved_to, moved_version FROM touchpoints FINAL
+    WHERE has(mapValues(identities), %(value)s)
+)
+SELECT DISTINCT {_TODAY} AS person
+FROM held
 LEFT ANY JOIN
 (
-    SELECT born_person_id, identifier, person_id FROM person_overrides FINAL
-    WHERE (born_person_id, identifier) IN (SELECT person_id, identifier FROM born)
+    SELECT born_person_id, identifier, person_id, version FROM person_overrides FINAL
+    WHERE (born_person_id, identifier) IN (SELECT person_id, identifier FROM held)
 ) AS moved
-ON born.person_id = moved.born_person_id AND born.identifier = moved.identifier
-ORDER BY person"""
+ON held.person_id = moved.born_person_id AND held.identifier = moved.identifier
+ORDER BY person"""  # noqa: S608 - made of constants
 
-_TOUCHPOINTS = """
+_ON_TIME_LINE = "time, type, source, id, owner, mapped, outcome, late, journey_ids, stages_entered, stages_left, identities"
+# One half for each index, because no condition with OR between their columns can use both. What is in both is left out at
+# the end and not here: `came` is read more than once, and a squash may empty it in between.
+_TOUCHPOINTS = f"""
 WITH
-    came AS (SELECT born_person_id, identifier FROM person_overrides FINAL WHERE person_id = %(person)s),
-    went AS
+    came AS
     (
-        SELECT born_person_id, identifier FROM person_overrides FINAL
-        WHERE born_person_id = %(person)s AND person_id != %(person)s
+        SELECT born_person_id, identifier, person_id, version FROM person_overrides FINAL
+        WHERE person_id = %(person)s
+    ),
+    moved AS
+    (
+        SELECT * FROM came
+        UNION ALL
+        SELECT born_person_id, identifier, person_id, version FROM person_overrides FINAL
+        WHERE born_person_id IN
+            (SELECT toUUID(%(person)s) UNION ALL SELECT person_id FROM touchpoints WHERE moved_to = %(person)s)
+    ),
+    held AS
+    (
+        SELECT {_ON_TIME_LINE}, person_id, identifier, moved_to, moved_version FROM touchpoints FINAL
+        WHERE person_id IN (SELECT toUUID(%(person)s) UNION ALL SELECT born_person_id FROM came)
+            AND (person_id = %(person)s OR (person_id, identifier) IN (SELECT born_person_id, identifier FROM came))
+        UNION ALL
+        SELECT {_ON_TIME_LINE}, person_id, identifier, moved_to, moved_version FROM touchpoints FINAL
+        WHERE moved_to = %(person)s
     )
-SELECT time, type, source, id, owner, mapped, outcome, late, journey_ids, stages_entered, stages_left,
-identities FROM touchpoints FINAL
-WHERE person_id IN (SELECT toUUID(%(person)s) UNION ALL SELECT born_person_id FROM came)
-    AND (person_id = %(person)s OR (person_id, identifier) IN (SELECT born_person_id, identifier FROM came))
-    AND (person_id, identifier) NOT IN (SELECT born_person_id, identifier FROM went)
-ORDER BY time, source, id"""
+SELECT {_ON_TIME_LINE}
+FROM held
+LEFT ANY JOIN moved ON held.person_id = moved.born_person_id AND held.identifier = moved.identifier
+WHERE {_TODAY} = %(person)s
+ORDER BY time, source, id
+LIMIT 1 BY time, source, id"""  # noqa: S608 - made of constants
 
 _JOURNEYS = """
 SELECT journey_id, journey_type, journey_key, status, opened_at, ended_at, last_at, touchpoints,

@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.ports import Record
 from pipeline.warehouse import wire
-from pipeline.warehouse.rows import Block, micros, place, stage_counts
+from pipeline.warehouse.rows import MOVED_BITS, Block, micros, moved, place, stage_counts
 
 _TEXT, _TEXTS, _FLAG, _UUID = "String", "Array(String)", "Bool", "Nullable(UUID)"
 _UINT32, _UINT64, _FLOAT = "Nullable(UInt32)", "Nullable(UInt64)", "Nullable(Float64)"
@@ -137,6 +137,7 @@ _READINGS = (
             "stages": f"arrayFlatten({_element(_JOURNEYS, 'stages')})",
             "stages_entered": f"arrayFlatten({_element(_JOURNEYS, 'entered')})",
             "stages_left": f"arrayFlatten({_element(_JOURNEYS, 'left')})",
+            "version": f"bitShiftLeft(toUInt128(version), {MOVED_BITS})",
         },
     ),
     Reading(
@@ -215,8 +216,8 @@ _READINGS = (
     ),
     Reading(
         "person_overrides",
-        {},
-        {"born_person_id": _UUID, "identifier": _TEXT, "person_id": _UUID, "version": _UINT64},
+        {"version": "UInt64"},
+        {"born_person_id": _UUID, "identifier": _TEXT, "person_id": _UUID},
         {},
     ),
     Reading(
@@ -246,14 +247,13 @@ _READINGS = (
         {},
     ),
 )
-_STATEMENTS = {reading.table: reading.statement for reading in _READINGS}
 _STATES = {
     "journeys": wire.JourneyState,
     "persons": wire.PersonState,
-    "person_overrides": wire.PersonOverride,
     "identity_links": wire.LinkState,
     "identifiers": wire.IdentifierState,
 }
+_STATEMENTS = {reading.table: reading.statement for reading in _READINGS}
 
 
 def touchpoint_readings(records: Sequence[Record]) -> list[Block]:
@@ -288,12 +288,15 @@ def state_readings(records: Sequence[Record]) -> list[Block]:
     """
     alive = [record for record in records if record.value is not None]
     kinds = [type(wire.decode_state(record.value or b"")) for record in alive]
-    said = list(zip(alive, kinds, strict=True))
-    blocks = [
-        _block(table, [record for record, kind in said if kind is wanted], {})
-        for table, wanted in _STATES.items()
+    said: dict[type, list[Record]] = {}
+    for record, kind in zip(alive, kinds, strict=True):
+        said.setdefault(kind, []).append(record)
+    overrides = said.get(wire.PersonOverride, [])
+    return [
+        *(_block(table, said.get(kind, []), {}) for table, kind in _STATES.items()),
+        _block("person_overrides", overrides, {"version": [moved(record) for record in overrides]}),
+        stage_counts(said.get(wire.StageCounts, [])),
     ]
-    return [*blocks, stage_counts([record for record, kind in said if kind is wire.StageCounts])]
 
 
 def _block(table: str, records: Sequence[Record], sent: Mapping[str, list[Any]]) -> Block:

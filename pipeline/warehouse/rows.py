@@ -26,6 +26,7 @@ Refuse = Callable[[Record, str], None]
 
 _TOGETHER = 500
 VALUE_BYTES = 16 * 1024  # of a dead letter: enough to see what is wrong; the topic keeps all of it
+MOVED_BITS = 64  # of a touchpoint's version, below its place: the version of the override that a squash put into the row
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _T = TypeVar("_T")
@@ -150,7 +151,7 @@ def _touchpoint_columns(
         "stages": [_all_of([j.stages for j in t.journeys]) for t in touchpoints],
         "stages_entered": [_all_of([j.entered for j in t.journeys]) for t in touchpoints],
         "stages_left": [_all_of([j.left for j in t.journeys]) for t in touchpoints],
-        "version": [place(record) for record in records],
+        "version": [place(record) << MOVED_BITS for record in records],
     }
 
 
@@ -161,6 +162,15 @@ def _all_of(parts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 def place(record: Record) -> int:
     """Grows along a partition, differs everywhere: of two rows with one key the same one always wins."""
     return record.offset << 10 | record.partition
+
+
+def moved(record: Record) -> int:
+    """The version of an override: its place in the topic, and never 0, which stands for none.
+
+    Its own `version` counts moves: enough to tell what moved last, but of two touchpoints that share an override one may
+    have moved more often. All of its records are in one partition, and the last of them is right.
+    """
+    return place(record) + 1
 
 
 def micros(moment: datetime) -> int:
@@ -304,7 +314,7 @@ def _overrides(rows: Sequence[tuple[Record, wire.PersonOverride]]) -> Block:
         "born_person_id": [s.born_person_id for s in states],
         "identifier": [s.identifier for s in states],
         "person_id": [s.person_id for s in states],
-        "version": [s.version for s in states],
+        "version": [moved(record) for record, _ in rows],
     }
     return Block("person_overrides", columns, [record for record, _ in rows])
 

@@ -74,11 +74,7 @@ def warehouse_differences(
         differs("table persons", _persons(states), _person_rows(warehouse)),
         differs(
             "table person_overrides",
-            {
-                (s["born_person_id"], s["identifier"]): (s["person_id"], s["version"])
-                for s in states
-                if s["kind"] == "override"
-            },
+            _overrides(topics, topology),
             dict(
                 _rows(
                     warehouse,
@@ -136,6 +132,17 @@ def _states(topics: Topics, topology: Topology) -> list[dict[str, Any]]:
             if known is None or known["version"] <= state["version"]:
                 latest[record.key()] = state
     return list(latest.values())
+
+
+def _overrides(topics: Topics, topology: Topology) -> dict[Row, Row]:
+    """The last in the topic stands, and its place is its version."""
+    found = {}
+    for record in sorted(topics.of(topology.state), key=lambda record: record.offset()):
+        state = _decode(record.value()) if record.value() else {"kind": "nothing"}
+        if state["kind"] == "override":
+            version = (record.offset() << 10 | record.partition()) + 1
+            found[state["born_person_id"], state["identifier"]] = (state["person_id"], version)
+    return found
 
 
 def _rows(warehouse: Warehouse, columns: str, table: str, keys: int) -> Iterable[tuple[Row, Row]]:

@@ -262,9 +262,9 @@ def test_a_record_that_only_clickhouse_cannot_read_is_stored_all_the_same(wareho
     "block",
     [
         *state_readings(published([person(ANNA, 2**32)], TOPOLOGY.state)),
-        *state_readings(published([override(BERT, "email:00", ANNA, 2**64)], TOPOLOGY.state)),
         *state_readings(published([linked("a:1", "b:2", 2**64)], TOPOLOGY.state)),
         *state_readings(published([identified("a:1", ANNA, "a:1", 2**64)], TOPOLOGY.state)),
+        *state_readings(published([journey(2**64)], TOPOLOGY.state)),
         *finding_readings(published([promise("p", "2018-05-01 09:00", "made", 2**32)], TOPOLOGY.findings))[
             1:
         ],

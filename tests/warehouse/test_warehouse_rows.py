@@ -118,7 +118,7 @@ def test_a_touchpoint_becomes_one_row_that_says_the_same() -> None:
         "stages": ("in_transit",),
         "stages_entered": ("in_transit",),
         "stages_left": ("packing",),
-        "version": 41 * 1024,
+        "version": (41 * 1024) << 64,
     }
 
 
@@ -215,6 +215,7 @@ def test_each_state_goes_to_its_table_and_a_tombstone_to_none() -> None:
     assert row(overrides)["person_id"] == ANNA
     assert (row(links)["linked_id"], row(links)["persons"], row(links)["rule"]) == ("1", (ANNA, ANNA), "")
     assert row(identifiers)["named_by"] == "b:2"
+    assert row(overrides)["version"] == 2 * 1024 + 1  # where it is in the topic
     assert row(counted) == {"stage": "journey", "partition": 3, "name": "late", "count": 2, "version": 5}
     blocks = (journeys, persons, overrides, links, identifiers, counted)
     assert [len(block) for block in blocks] == [1] * 6

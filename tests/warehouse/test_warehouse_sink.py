@@ -214,13 +214,23 @@ def test_a_merge_moves_rows_to_the_winner_and_leaves_none_behind(stage: Stage) -
     assert ask("SELECT person_id, touchpoints FROM living_persons") == [(ANNA, 2)]
 
 
-def test_a_newer_override_replaces_the_older_one(stage: Stage) -> None:
+def test_the_last_override_in_the_topic_stands_even_of_what_has_moved_less_often(stage: Stage) -> None:
     stage.write(published([touchpoint("1", "2018-05-02 10:00", person_id=str(ORDER_7))], TOPOLOGY.enriched))
     identifier = touchpoint("1", "2018-05-02 10:00").identifier
-    stage.write(published([override(ORDER_7, identifier, BERT, 1)], TOPOLOGY.state, 1))
-    stage.write(published([override(ORDER_7, identifier, ANNA, 0)], TOPOLOGY.state, 2))
+    first = published([override(ORDER_7, identifier, ANNA, 2)], TOPOLOGY.state, 1)
+    stage.write(first)
+    stage.write(published([override(ORDER_7, identifier, BERT, 1)], TOPOLOGY.state, 2))
+    stage.write(first)  # a retry
 
     assert stage.warehouse.query("SELECT person_id FROM touchpoints_resolved") == [(BERT,)]
+
+
+def test_the_first_override_of_a_topic_counts(stage: Stage) -> None:
+    born = touchpoint("1", "2018-05-02 10:00", person_id=str(ORDER_7))
+    stage.write(published([born], TOPOLOGY.enriched))
+    stage.write(published([override(ORDER_7, born.identifier, ANNA)], TOPOLOGY.state, 0))
+
+    assert stage.warehouse.query("SELECT person_id FROM touchpoints_resolved") == [(ANNA,)]
 
 
 def test_bad_rows_are_found_and_refused_and_all_others_are_stored(stage: Stage) -> None:
