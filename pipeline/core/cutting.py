@@ -86,6 +86,19 @@ def remember(person: Person, cut: Iterable[tuple[Entry, OriginKey]], limit: int)
     return bound_forgotten(person, limit)
 
 
+def remember_twin(person: Person, twin: Entry, origin: OriginKey, kept: OriginKey, limit: int) -> int:
+    """Keep how one of two copies came, if the overrides of the one that stays would not speak for it: it was published
+    under another person, or has moved more often. How many older digests had to go.
+
+    So it goes wherever the other goes, and an override says whose both are. Its digest is no touchpoint's: it
+    recognises nothing, and a third copy has a place beside it.
+    """
+    if (origin[1], origin[0][0][0]) == (kept[1], kept[0][0][0]) and origin[2] <= kept[2]:
+        return 0
+    person.forgotten[digest_of(twin.source, f"{twin.id}\0{origin[1]}")] = origin
+    return bound_forgotten(person, limit)
+
+
 def bound_forgotten(person: Person, limit: int) -> int:
     """Let go of the oldest digests beyond `limit`; how many."""
     excess = max(0, len(person.forgotten) - limit)

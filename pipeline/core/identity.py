@@ -12,7 +12,9 @@ What always holds:
 - Whatever was sent on under an older version is followed by a `Release` or a `Depart`, in the order of its
   channel.
 - A reference remembers what departed through it. A parcel that comes late with an older step is sent the same
-  way as any other, and the departure once more behind it: the reference's owner may have changed since.
+  way as any other, and the departure once more behind it: the reference's owner may have changed since. So a
+  parcel comes back by the identifier that gave it up, and none can leave a person before its departure is there
+  without meeting it on the way.
 - A mark leaves after everything that it speaks of, in every partition, and never goes back.
 """
 

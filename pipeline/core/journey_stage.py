@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.core import moves
-from pipeline.core.cutting import digest_of, remember
+from pipeline.core.cutting import digest_of, remember, remember_twin
 from pipeline.core.enrich import Enricher
 from pipeline.core.evaluation import Evaluation, JourneyConfig
 from pipeline.core.frames import JOURNEY_FRAMES, FrameWriter
-from pipeline.core.journey import key_text, order
+from pipeline.core.journey import journey_id, key_text, keys_of, order
 from pipeline.core.journey_memory import STATE_LAG, JourneyMemory
 from pipeline.core.messages import (
     Arrive,
@@ -204,6 +204,9 @@ class JourneyStage:
         self.counts["clashes"] += entry.digest != known.digest
         if entry.digest < known.digest:
             entry.findings = known.findings
+            before = person.trail.origin_of(known)
+            evicted = remember_twin(person, known, before, origin, self._config.duplicate_ids)
+            self.counts["evicted_ids"] += evicted
             arrival.journeys.extend(person.replace(known, entry, origin, self._plan))
             person.waiting.append(arrival)
 
@@ -219,16 +222,24 @@ class JourneyStage:
         if identifier is None and not is_beyond:
             return False
         self._count(arrival)
-        self._evaluation.enriched(person, arrival, [])
+        self._evaluation.enriched(person, arrival, [] if identifier is None else self._elsewhere(entry))
         if identifier is None:
             self.counts["beyond_trail"] += 1
             remember(person, [(entry, origin)], self._config.duplicate_ids)
             return True
         self.counts["bounced"] += 1
-        version, via = person.marks[identifier]
-        sent_on = moves.redirect(Origin(list(origin[0]), origin[1], origin[2]), identifier, version)
-        self._carry(via, Parcel([sent_on], [entry], self._memory.clock, []))
+        sent_on = moves.redirect(Origin(list(origin[0]), origin[1], origin[2]), identifier)
+        self._carry(identifier, Parcel([sent_on], [entry], self._memory.clock, []))
         return True
+
+    def _elsewhere(self, entry: Entry) -> list[JourneyContext]:
+        """The journeys of a touchpoint that goes on to another person: they have their names, and stages that nobody here
+        knows.
+        """
+        return [
+            JourneyContext(journey_id(rules.name, key), rules.name, key, (), (), ())
+            for rules, key in keys_of(entry.fields, self._plan.journeys)
+        ]
 
     def _count(self, arrival: Arrival) -> None:
         counts = self.counts
@@ -246,7 +257,7 @@ class JourneyStage:
         identifier, version, via = message.identifier, message.version, message.via
         for parcel in moves.release(person, self._plan, identifier, version, self._memory.clock):
             self.counts["released"] += len(parcel.entries)
-            self._carry(via, parcel)
+            self._carry(identifier, parcel)
         # an identifier that names the person speaks to it from one partition only, so nothing follows its
         # release
         if person_of(identifier) != person.id:
@@ -257,13 +268,16 @@ class JourneyStage:
         self._memory.hear(parcel.clock)
         if person.marks:
             parcel, diverted = moves.divert(person, parcel)
-            for via, part in diverted:
+            for identifier, part in diverted:
                 self.counts["bounced"] += len(part.entries)
-                self._carry(via, part)
+                self._carry(identifier, part)
         self.counts["received"] += len(parcel.entries)
         self.counts.update(moves.receive(person, self._plan, parcel, self._config.duplicate_ids))
         for origin in parcel.origins:
             self._evaluation.override(origin, person)
 
-    def _carry(self, via: Token, parcel: Parcel) -> None:
-        self._identity.add(partition_of_token(via, self._config.partitions), Carry(via, parcel))
+    def _carry(self, identifier: Token, parcel: Parcel) -> None:
+        """Back by the identifier that was given up: its partition knows whose it is, and what has departed by way of it
+        meanwhile. Whoever it belongs to now does not know that.
+        """
+        self._identity.add(partition_of_token(identifier, self._config.partitions), Carry(identifier, parcel))

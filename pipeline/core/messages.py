@@ -168,7 +168,9 @@ class Receive(msgspec.Struct, array_like=True, tag="p", frozen=True, gc=False):
 
 
 class Release(msgspec.Struct, array_like=True, tag="r", frozen=True, gc=False):
-    """journeys: `person` gives up what came by `identifier` at a version below `version`, and sends it on to `via`."""
+    """journeys: `person` gives up what came by `identifier` at a version below `version`, since when it is `via`'s, and
+    sends it back by the identifier.
+    """
 
     person: str
     identifier: Token

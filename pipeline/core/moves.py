@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pipeline.core.cutting import bound_forgotten
+from pipeline.core.cutting import bound_forgotten, remember_twin
 from pipeline.core.findings import merge_published
 from pipeline.core.journey import keys_of, order
 from pipeline.core.messages import Entry, Origin, Parcel, Token
@@ -31,23 +31,21 @@ def release(person: Person, plan: Plan, identifier: Token, version: int, clock: 
     groups = person.trail.take(identifier, version)
     _leave_journeys(person, plan, [entry for _, entries in groups for entry in entries])
     parcels = [
-        Parcel([redirect(origin, identifier, version) for origin in part.origins], part.entries, clock, [])
+        Parcel([redirect(origin, identifier) for origin in part.origins], part.entries, clock, [])
         for origins, entries in groups
         for part in _small(Segment(origins, entries))
     ]
     return [*parcels, *_release_digests(person, identifier, version, clock)]
 
 
-def redirect(origin: Origin, identifier: Token, version: int) -> Origin:
-    """How an entry came, up to `identifier` at its new version; the steps after it are added anew on the
-    way.
-    """
+def redirect(origin: Origin, identifier: Token) -> Origin:
+    """How an entry came, up to `identifier`; from there on the steps are added anew on the way."""
     kept = []
     for token, passed in origin.steps:
         if token == identifier:
             break
         kept.append((token, passed))
-    return Origin([*kept, (identifier, version)], origin.born, origin.moves + 1)
+    return Origin(kept, origin.born, origin.moves + 1)
 
 
 def divert(person: Person, parcel: Parcel) -> tuple[Parcel, list[tuple[Token, Parcel]]]:
@@ -61,10 +59,9 @@ def divert(person: Person, parcel: Parcel) -> tuple[Parcel, list[tuple[Token, Pa
         (stays if released is None else leaves.setdefault(released, [])).append(place)
     diverted = []
     for identifier, places in leaves.items():
-        version, via = person.marks[identifier]
         part = _restrict(parcel, places)
-        origins = [redirect(origin, identifier, version) for origin in part.origins]
-        diverted.append((via, Parcel(origins, part.entries, part.clock, part.forgotten)))
+        origins = [redirect(origin, identifier) for origin in part.origins]
+        diverted.append((identifier, Parcel(origins, part.entries, part.clock, part.forgotten)))
     return _restrict(parcel, stays) if leaves else parcel, diverted
 
 
@@ -78,7 +75,7 @@ def receive(person: Person, plan: Plan, parcel: Parcel, duplicate_ids: int) -> C
             counts["reunited"] += 1
             counts["reunited_unmapped"] += entry.type not in plan.owners
             counts["clashes"] += known.digest != entry.digest
-            _meet_again(person, plan, known, entry, keys[entry.path])
+            counts["evicted_ids"] += _meet_again(person, plan, known, entry, keys[entry.path], duplicate_ids)
         elif person.cut is not None and order(entry) <= person.cut:
             counts["beyond_trail"] += 1
         else:
@@ -90,13 +87,18 @@ def receive(person: Person, plan: Plan, parcel: Parcel, duplicate_ids: int) -> C
     return counts
 
 
-def _meet_again(person: Person, plan: Plan, known: Entry, entry: Entry, origin: OriginKey) -> None:
-    """Two copies of one touchpoint: the smaller digest stays, with what was published of either."""
+def _meet_again(
+    person: Person, plan: Plan, known: Entry, entry: Entry, origin: OriginKey, duplicate_ids: int
+) -> int:
+    """Two copies of one touchpoint: the smaller digest stays, with what was published of either; how many digests had to
+    go so that it is known how the other came.
+    """
     findings = merge_published(known.findings, entry.findings)
+    before = person.trail.origin_of(known)
     if entry.digest < known.digest:
         entry.findings = findings
         person.replace(known, entry, origin, plan)
-        return
+        return remember_twin(person, known, before, origin, duplicate_ids)
     known.findings = findings
     person.trail.segment_of(known).change(known)
     for rules, key in keys_of(known.fields, plan.journeys):
@@ -104,6 +106,7 @@ def _meet_again(person: Person, plan: Plan, known: Entry, entry: Entry, origin: 
     if entry.digest != known.digest:
         for rules, key in keys_of(entry.fields, plan.journeys):
             person.suspect(person.journey(rules, key), entry)
+    return remember_twin(person, entry, origin, before, duplicate_ids)
 
 
 def _leave_journeys(person: Person, plan: Plan, entries: list[Entry]) -> None:
@@ -149,7 +152,7 @@ def _release_digests(person: Person, identifier: Token, version: int, clock: int
     for start in range(0, len(leaving), DIGESTS):
         table = Segment([], [])
         digests = [(digest, table.place_of(key)) for digest, key in leaving[start : start + DIGESTS]]
-        origins = [redirect(origin, identifier, version) for origin in table.origins]
+        origins = [redirect(origin, identifier) for origin in table.origins]
         parcels.append(Parcel(origins, [], clock, digests))
     for digest, _ in leaving:
         del person.forgotten[digest]

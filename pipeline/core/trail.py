@@ -168,6 +168,10 @@ class Trail:
         self._replace(segment, entries)
         return origin
 
+    def origin_of(self, entry: Entry) -> OriginKey:
+        """How an entry of the trail came."""
+        return origin_key(self.segment_of(entry).origins[entry.path])
+
     def take(self, identifier: Token, version: int) -> list[tuple[list[Origin], list[Entry]]]:
         """Take out what came by `identifier` at an older version, in groups of at most `SEGMENT` entries."""
         groups = []

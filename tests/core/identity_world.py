@@ -134,7 +134,7 @@ class Journeys:
         released = self.released.get(person, {})
         for index, (identifier, version) in enumerate(steps):
             if version < released.get(identifier, (0, ""))[0]:
-                self.carry(touchpoint, steps[:index], identifier, *released[identifier])
+                self.carry(touchpoint, steps[:index], identifier)
                 return
         self.trails.setdefault(person, {})[touchpoint] = steps
 
@@ -148,14 +148,14 @@ class Journeys:
             for index, (identifier, version) in enumerate(steps):
                 if identifier == message.identifier and version < message.version:
                     del trail[touchpoint]
-                    self.carry(touchpoint, steps[:index], identifier, message.version, message.via)
+                    self.carry(touchpoint, steps[:index], identifier)
                     break
 
-    def carry(self, touchpoint: str, before: list[Step], identifier: str, version: int, via: str) -> None:
+    def carry(self, touchpoint: str, before: list[Step], identifier: str) -> None:
         entry = Entry(0, "", "shop", touchpoint, "a.b.c", b"", {}, 0, ())
-        origin = Origin([*before, (identifier, version)], "", 0)
+        origin = Origin(before, "", 0)
         parcel = Parcel([origin], [entry], 0, [])
-        self.carries.add(partition_of_token(via, self.partitions), Carry(via, parcel))
+        self.carries.add(partition_of_token(identifier, self.partitions), Carry(identifier, parcel))
 
 
 class World:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 from workload import send
@@ -34,6 +35,8 @@ KILLED = 128 + signal.SIGKILL
 MAY_COME_BACK = frozenset({KILLED, EXIT_FAILED, EXIT_ABANDONED, EXIT_FENCED})
 HANG = 0
 """In the place of a signal: the thread that passes the point never comes back."""
+HOLD = -1
+"""In the place of a signal: the thread that passes the point waits until `Cluster.let_go`."""
 SESSION_SECONDS = 4.0
 """A worker that is silent for this long has lost its partitions."""
 
@@ -45,6 +48,16 @@ class Fault:
     point: str
     nth: int = 1
     signal: int = signal.SIGKILL
+
+
+class Struck(NamedTuple):
+    """Where a fault took place: the point, and the records that were worked on, of the offsets [start, end)."""
+
+    point: str
+    topic: str
+    partition: int
+    start: int
+    end: int
 
 
 class WorkerProcess:
@@ -115,6 +128,15 @@ class Cluster:
         if not self._log.exists():
             return []
         return [line.split()[1] for line in self._log.read_text("utf-8").splitlines()]
+
+    def struck(self) -> list[Struck]:
+        """As `faults`, with the batch; of the points that have one."""
+        lines = [line.split() for line in self._log.read_text("utf-8").splitlines()]
+        return [Struck(line[1], line[2], *map(int, line[3:])) for line in lines if len(line) > 2]
+
+    def let_go(self) -> None:
+        """Whoever is held goes on, now and later."""
+        self._log.with_suffix(".go").touch()
 
     def broken(self) -> list[WorkerProcess]:
         """Takes away and returns the workers that were killed by a fault. Any other end is an AssertionError."""

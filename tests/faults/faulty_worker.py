@@ -1,7 +1,8 @@
 """A worker that breaks at one exact place: the product's own worker, with a fault laid into it from outside.
 
-Run as a file, like `throughline worker`. FAULT_POINT names the place as `<stage>.<moment>`, FAULT_NTH at which time of
-passing it, FAULT_SIGNAL what the worker does to itself there, FAULT_LOG the file in which it is noted before. Without
+Run as a file, like `throughline worker`. FAULT_POINT names the place as `<stage>.<moment>`, or as
+`<stage>.<moment>@<message>` if only a batch counts that holds such a message; FAULT_NTH at which time of passing it,
+FAULT_SIGNAL what the worker does to itself there, FAULT_LOG the file in which it and the batch are noted before. Without
 FAULT_POINT nothing breaks. FAULT_SESSION makes the group notice sooner that a worker is gone; FAULT_OFF switches a
 mechanism of the product off, to show that BASE then fails.
 """
@@ -13,35 +14,83 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import switched_off
 
 import agents.app
+from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, LINK_FRAMES, Frames
 from pipeline.engine.changelog import POSITION_KEY
 from pipeline.engine.stage_work import StageWork
 from pipeline.engine.unit import TransactionOutbox, Unit
 from pipeline.warehouse.buckets import BucketSink
 from pipeline.warehouse.sink import WarehouseSink
 
-_STAGE, _, _MOMENT = os.environ.get("FAULT_POINT", "").partition(".")
+_POINT = os.environ.get("FAULT_POINT", "")
+_STAGE, _, _REST = _POINT.partition(".")
+_MOMENT, _, _MESSAGE = _REST.partition("@")
+_HELD = -1
+_FRAMES: dict[str, Frames[Any]] = {
+    "linker": LINK_FRAMES,
+    "identity": IDENTITY_FRAMES,
+    "journey": JOURNEY_FRAMES,
+}
 _now = threading.local()
-"""`stage` and `unit` that work in this thread."""
+"""`stage` that works in this thread, and its `batch`."""
 _passing = itertools.count(1)
+
+
+class Batch(NamedTuple):
+    """What is worked on: the records of the offsets [start, end), and whether they hold what the fault waits for."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    counts: bool
+
+    @classmethod
+    def of(cls, stage: str, place: tuple[str, int], records: Iterable[Any], start: int, end: int) -> Batch:
+        return cls(*place, start, end, not _MESSAGE or _holds(stage, records))
+
+
+def _holds(stage: str, records: Iterable[Any]) -> bool:
+    if stage != _STAGE:
+        return False
+    messages = (message for record in records for message in _FRAMES[stage].decode(record))
+    return any(type(message).__name__ == _MESSAGE for message in messages)
 
 
 def strike(stage: str, moment: str) -> None:
     """The fault, if this is its place and its time."""
-    if (stage, moment) == (_STAGE, _MOMENT) and next(_passing) == int(os.environ["FAULT_NTH"]):
-        _hit()
+    if _is_here(stage, moment):
+        _pass(getattr(_now, "batch", None))
 
 
-def _hit() -> None:
-    with open(os.environ["FAULT_LOG"], "a", encoding="utf-8") as log:
-        log.write(f"{os.getpid()} {_STAGE}.{_MOMENT}\n")
+def _is_here(stage: str, moment: str) -> bool:
+    batch: Batch | None = getattr(_now, "batch", None)
+    return (stage, moment) == (_STAGE, _MOMENT) and (batch.counts if batch else not _MESSAGE)
+
+
+def _pass(batch: Batch | None) -> None:
+    if next(_passing) == int(os.environ["FAULT_NTH"]):
+        _hit(batch)
+
+
+def _hit(batch: Batch | None) -> None:
+    path = Path(os.environ["FAULT_LOG"])
+    with path.open("a", encoding="utf-8") as log:
+        place = " ".join(map(str, batch[:4])) if batch else ""
+        log.write(f"{os.getpid()} {_POINT} {place}\n")
     number = int(os.environ.get("FAULT_SIGNAL", signal.SIGKILL))
-    if number:
+    if number == _HELD:
+        while not path.with_suffix(".go").exists():
+            time.sleep(0.02)
+    elif number:
         os.kill(os.getpid(), number)
     else:
         threading.Event().wait()
@@ -62,24 +111,31 @@ def _lay_into_units() -> None:
             strike(stage, "output")
         elif key != POSITION_KEY:
             strike(stage, "changelog")
-        elif (stage, "position") == (_STAGE, _MOMENT):
+        elif _is_here(stage, "position"):
             self._producer.flush(5)  # so that the broker has all of the transaction but its end
             strike(stage, "position")
 
-    def faulty_process(self: Any, *arguments: Any) -> Any:
-        _now.stage = self.spec.name
-        return process(self, *arguments)
+    def faulty_process(self: Any, records: Any, start: int, end: int) -> Any:
+        stage = _now.stage = self.spec.name
+        _now.batch = Batch.of(stage, (self.spec.topic, self.partition), records, start, end)
+        try:
+            strike(stage, "given")
+            return process(self, records, start, end)
+        finally:
+            _now.batch = None
 
     def faulty_commit(self: Any, end: int) -> None:
         stage = _now.stage = self.spec.name
-        if (stage, "committing") == (_STAGE, _MOMENT):
-            threading.Timer(0.004, strike, (stage, "committing")).start()
+        if _is_here(stage, "committing"):
+            threading.Timer(0.004, _pass, (getattr(_now, "batch", None),)).start()
         commit(self, end)
         strike(stage, "committed")
 
     async def faulty_apply(self: Any, batch: Any) -> Any:
         back = await apply(self, batch)
+        _now.batch = Batch.of(self.name, batch.tp, batch.records, batch.start, batch.end)
         strike(self.name, "acknowledged")
+        _now.batch = None
         return back
 
     TransactionOutbox.put, Unit.process = faulty_put, faulty_process  # type: ignore[method-assign,assignment]

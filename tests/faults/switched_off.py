@@ -5,8 +5,13 @@ what it tests proves nothing. `tests/faults/test_switched_off.py` runs them.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
+from agents.counted import Counted
+from pipeline.core.run import MemoryRecord
 from pipeline.engine import opening
 from pipeline.engine.changelog import Position
 from pipeline.engine.sink import SinkWriter
@@ -76,10 +81,41 @@ def _bisection() -> None:
     WarehouseSink._store = whole  # type: ignore[method-assign]
 
 
+def _without(stage: str, tag: str) -> Callable[[], None]:
+    """Messages of this tag are not heard by the stage."""
+
+    def switch() -> None:
+        process = Counted.process
+
+        def deaf(self: Any, records: Iterable[Any], outbox: Any) -> None:
+            if self._stage == stage:
+                records = [_left_out(record, tag) for record in records]
+            process(self, records, outbox)
+
+        Counted.process = deaf  # type: ignore[method-assign]
+
+    return switch
+
+
+def _left_out(record: Any, tag: str) -> Any:
+    messages = [message for message in msgspec.msgpack.decode(record.value) if message[0] != tag]
+    return MemoryRecord(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        msgspec.msgpack.encode(messages),
+        record.headers,
+    )
+
+
 _SWITCHES = {
     "position": _position,
     "fencing": _fencing,
     "written then acknowledged": _written_then_acknowledged,
     "tried again": _tried_again,
     "bisection": _bisection,
+    "called back": _without("journey", "r"),
+    "departures": _without("identity", "d"),
 }

@@ -352,6 +352,8 @@ def test_the_cut_part_stays_and_its_digests_move_with_the_rest() -> None:
         == 100 - sum(len(carry.parcel.entries) for carry in story.carried)
     )
     for carry in story.carried:
+        for origin in carry.parcel.origins:
+            origin.steps.extend([(order, 1), (ann, 0)])
         story.receives(carry.parcel, "ann")
     story.happens(minute(0), APPROVED, name=names[0])
     story.batch()

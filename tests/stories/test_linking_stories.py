@@ -11,7 +11,7 @@ from journey_world import at
 
 from pipeline.core.instants import micros
 from pipeline.core.plan import Plan, compile_plan
-from pipeline.core.run import MemoryPipeline, RunConfig
+from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
 from schemas.journey_map import JourneyMap
 
 NOW = micros(at("2026-06-01 00:00"))
@@ -187,6 +187,61 @@ def test_a_link_that_was_undone_leaves_the_findings_and_persons_of_a_run_without
     assert _live(undone) == _live(without)
     assert without.persons == [1, 3]
     assert undone.persons == [3, 3], "hers is one, and the two words"
+
+
+class SlowJourneys:
+    """Everything but the journeys works at once; they when they are told to. So a touchpoint's second copy overtakes it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.pipeline = MemoryPipeline(plan, RunConfig("a test's key", NOW), keeps_enriched=True)
+
+    def say(self, *events: bytes) -> SlowJourneys:
+        for each in events:
+            self.pipeline.feed(msgspec.json.decode(each)["type"].partition(".")[0], each)
+            while waiting := [queue for queue in self.pipeline.waiting() if queue[0] != JOURNEYS]:
+                self.pipeline.step(waiting[0], 1)
+        return self
+
+    def work(self) -> SlowJourneys:
+        self.pipeline.drain()
+        return self
+
+    def homes(self, copy: bytes) -> list[str]:
+        """The person of today of each published copy."""
+        published = self.pipeline.published
+        overrides = {
+            (state["born_person_id"], state["identifier"]): state["person_id"]
+            for state in map(msgspec.json.decode, published.states.values())
+            if state["kind"] == "override"
+        }
+        name = msgspec.json.decode(copy)["id"]
+        copies = [each for each in map(msgspec.json.decode, published.enriched) if each["id"] == name]
+        return [overrides.get((each["person_id"], each["identifier"]), each["person_id"]) for each in copies]
+
+
+def test_two_copies_that_were_published_under_two_persons_are_both_the_persons_of_today(plan: Plan) -> None:
+    copy = viewed("01 09:00", cookie="k")
+    both = viewed("01 09:05", cookie="k", email="a@b.c")
+    told = SlowJourneys(plan).say(copy).work()
+    (cookies,) = told.homes(copy)
+    # the second comes to the address's person before the first has moved there
+    told.say(both, copy).work()
+    assert told.pipeline.counts(JOURNEYS)["reunited"] == 1
+    (addresses,) = set(told.homes(copy))
+    assert addresses == told.homes(both)[0] != cookies
+    told.say(event("10 09:00", "unlinked", {"cookie": "k", "email": "a@b.c"})).work()
+    assert told.homes(copy) == [cookies, cookies]
+
+
+def test_of_two_copies_of_one_person_the_one_that_has_moved_more_often_numbers_the_moves(plan: Plan) -> None:
+    copy = viewed("01 09:00", cookie="k")
+    both = viewed("01 09:05", cookie="k", email="a@b.c")
+    told = SlowJourneys(plan).say(copy).work().say(both).work()
+    # the second comes to the cookie's own person before the first is back there
+    told.say(event("10 09:00", "unlinked", {"cookie": "k", "email": "a@b.c"}), copy).work()
+    assert told.pipeline.counts(JOURNEYS)["reunited"] == 1
+    told.say(event("11 09:00", "linked", {"cookie": "k", "email": "a@b.c"})).work()
+    assert told.homes(copy) == 2 * told.homes(both)
 
 
 def test_two_of_one_kind_are_linked_by_naming_the_other(plan: Plan) -> None:

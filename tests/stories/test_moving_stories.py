@@ -25,8 +25,8 @@ def arrive_by_order(story: Story, version: int = 1) -> list[Step]:
 
 
 def onward(carry: Carry, *steps: Step) -> Parcel:
-    """What identity makes of a parcel: its steps go on by those of the way."""
-    origins = [type(o)([*o.steps, *steps], o.born, o.moves) for o in carry.parcel.origins]
+    """What identity makes of a parcel: by the identifier that was given up, now at version 1, and on by these steps."""
+    origins = [type(o)([*o.steps, (carry.to, 1), *steps], o.born, o.moves) for o in carry.parcel.origins]
     return Parcel(origins, carry.parcel.entries, carry.parcel.clock, carry.parcel.forgotten)
 
 
@@ -41,8 +41,9 @@ def test_a_temporary_person_gives_up_everything_and_is_emptied() -> None:
     story.releases(order, 1, ann)
     story.batch().quiet()
     [carry] = story.carried
-    assert carry.to == ann
-    assert [(o.steps, o.born, o.moves) for o in carry.parcel.origins] == [([(order, 1)], temporary, 1)]
+    # back to the order's partition, which knows whose it is now
+    assert carry.to == order
+    assert [(o.steps, o.born, o.moves) for o in carry.parcel.origins] == [([], temporary, 1)]
     assert [entry.type for entry in carry.parcel.entries] == [PLACED, APPROVED]
     assert (story.persons()[temporary].touchpoints, story.persons()[temporary].first_at) == (0, None)
     assert not [key for key in story.store if key.startswith((b"p", b"s", b"b", b"f"))]
@@ -111,9 +112,11 @@ def test_what_reaches_a_person_by_a_released_identifier_is_published_and_sent_on
     story.happens("2026-03-02 09:00", SHIPPED, name="s", path=arrive_by_order(story, 1))
     story.batch()
     assert (story.enriched[-1].id, story.enriched[-1].person_id) == ("s", story.person())
-    assert story.enriched[-1].journeys == []
+    # its journey is known by its name, and its stages to the one that it goes to
+    [journey] = story.enriched[-1].journeys
+    assert (journey.journey_key, journey.stages) == ("7", [])
     [carry] = story.carried
-    assert (carry.to, carry.parcel.origins[0].steps, carry.parcel.origins[0].moves) == (bob, [(order, 2)], 1)
+    assert (carry.to, carry.parcel.origins[0].steps, carry.parcel.origins[0].moves) == (order, [], 1)
     story.happens("2026-03-03 09:00", SHIPPED, path=arrive_by_order(story, 2))
     assert len(story.batch().carried) == 1
 
@@ -132,7 +135,7 @@ def test_a_parcel_that_comes_by_a_released_identifier_is_sent_on_in_part() -> No
     story.receives(onward(carry, (ann, 0)), "ann")
     story.batch()
     assert [entry.id for entry in story.carried[0].parcel.entries] == ["1"]
-    assert story.carried[0].parcel.origins[0].steps == [(order, 3)]
+    assert (story.carried[0].to, story.carried[0].parcel.origins[0].steps) == (order, [])
     assert story.carried[0].parcel.origins[0].moves == 2
     story.quiet()
     assert story.persons()[story.person()].touchpoints == 2
@@ -229,24 +232,25 @@ def test_a_diverted_parcel_leaves_each_touchpoint_with_its_own_origin() -> None:
     """Two ways on and one that stays: no part may be cut from entries that another part has renumbered."""
     person = new_person(person_of(Tokens("a test's key", {}).token("customer_id", "ann")))
     person.marks = {"order_id:k": (2, "customer_id:bob"), "order_id:l": (2, "customer_id:eve")}
-    ways: list[list[Step]] = [[("order_id:o", 1)], [("order_id:k", 1)], [("order_id:l", 1)]]
+    before = ("parcel_id:p", 1)
+    ways: list[list[Step]] = [[before, (f"order_id:{name}", 1)] for name in "okl"]
     origins = [Origin(way, "born", number) for number, way in enumerate(ways)]
     entries = [Entry(n, "", "shop", str(n), SHIPPED, b"", {}, n % 3, ()) for n in range(6)]
     forgotten = [(b"o", 0), (b"k", 1), (b"l", 2)]
     stays, diverted = moves.divert(person, Parcel(origins, entries, 0, forgotten))
-    parts = {"ann": stays, **{via.removeprefix("customer_id:"): part for via, part in diverted}}
+    parts = {"stays": stays, **dict(diverted)}
     assert {
-        customer: [(entry.id, part.origins[entry.path].steps) for entry in part.entries]
-        for customer, part in parts.items()
+        name: [(entry.id, part.origins[entry.path].steps) for entry in part.entries]
+        for name, part in parts.items()
     } == {
-        "ann": [("0", [("order_id:o", 1)]), ("3", [("order_id:o", 1)])],
-        "bob": [("1", [("order_id:k", 2)]), ("4", [("order_id:k", 2)])],
-        "eve": [("2", [("order_id:l", 2)]), ("5", [("order_id:l", 2)])],
+        "stays": [("0", ways[0]), ("3", ways[0])],
+        "order_id:k": [("1", [before]), ("4", [before])],
+        "order_id:l": [("2", [before]), ("5", [before])],
     }
-    assert {customer: part.forgotten for customer, part in parts.items()} == {
-        "ann": [(b"o", 0)],
-        "bob": [(b"k", 0)],
-        "eve": [(b"l", 0)],
+    assert {name: part.forgotten for name, part in parts.items()} == {
+        "stays": [(b"o", 0)],
+        "order_id:k": [(b"k", 0)],
+        "order_id:l": [(b"l", 0)],
     }
 
 
