@@ -7,7 +7,7 @@ with any problem is refused, and no problem is told twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,10 +97,20 @@ class Document:
         return place in self.lines
 
 
-def load(path: Path, model: type[Model], stand_ins: Sequence[StandIn]) -> tuple[Model, Document]:
-    """Read and validate a document. Raises DocumentError with every problem in it."""
+def load(
+    path: Path,
+    model: type[Model],
+    stand_ins: Sequence[StandIn],
+    unknown: Callable[[Any], Iterable[tuple[Place, str]]] = lambda _: (),
+) -> tuple[Model, Document]:
+    """Read and validate a document. Raises DocumentError with every problem in it.
+
+    `unknown` says what of its content, which may be anything, names something that is not in the world: it is asked only
+    where a document is loaded, so that one that was good stays good.
+    """
     document = read(path)
     found = [*document.problems, *_check(document, model, stand_ins)]
+    found += [document.problem(place, message) for place, message in unknown(document.content)]
     if found:
         raise DocumentError(sorted(dict.fromkeys(found), key=lambda problem: problem.line))
     return model.model_validate(document.content), document

@@ -1,12 +1,14 @@
 """The journey map on disk: read, validated, and refused with every problem named by line, field and remedy.
 
-In: a YAML file. Out: a `JourneyMap`, or a `MapError`. The contract itself is `schemas.journey_map`.
+In: a YAML file. Out: a `JourneyMap` whose calendars are resolved, or a `MapError`. The contract itself is
+`schemas.journey_map`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline import calendars
 from pipeline.documents import DocumentError, StandIn, load
 from schemas.journey_map import JourneyMap
 
@@ -16,10 +18,12 @@ _STAND_INS = (
     StandIn(("title",)),
     StandIn(("identifiers", "*"), {"kind": "reference", "strength": 1}),
     StandIn(("touchpoints", "*"), {"owner": "nobody"}),
+    StandIn(("calendars", "*"), {"zone": "UTC", "hours": {"daily": ["00:00-24:00"]}}),
     *(
         StandIn(("journeys", "*", "stages", "*", name))
-        for name in ("visits", "expected", "severity", "title")
+        for name in ("visits", "calendar", "severity", "title")
     ),
+    StandIn(("journeys", "*", "stages", "*", "expected"), "1h"),
     StandIn(("journeys", "*", "stages", "*", "owner"), "nobody"),
     StandIn(("journeys", "*", "stages", "*")),
     *(StandIn(("journeys", "*", "promises", "*", name)) for name in ("kind", "at_risk", "severity", "title")),
@@ -40,6 +44,6 @@ class MapError(DocumentError):
 def load_map(path: Path) -> JourneyMap:
     """Read and validate a journey map. Raises MapError with every problem of the file."""
     try:
-        return load(path, JourneyMap, _STAND_INS)[0]
+        return calendars.resolve(load(path, JourneyMap, _STAND_INS, calendars.unknown)[0])
     except DocumentError as error:
         raise MapError(error.problems) from None

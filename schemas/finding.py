@@ -34,12 +34,14 @@ class PromiseDetail(Contract):
     cancelled_at: Instant | None = None
     gap_hours: float | None = None
     owed_by: str
+    calendar: str | None = Field(default=None, description="The calendar that the due time was counted on.")
 
 
 class StallDetail(Contract):
     """A visit to a stage that outlasted its limit.
 
-    `since` is the instant the stall began: `entered_at` plus `limit_seconds`.
+    `since` is the instant the stall began: `entered_at` plus `limit_seconds`, of which with a `calendar` only those count
+    in which it is open.
     """
 
     stage: str
@@ -48,6 +50,7 @@ class StallDetail(Contract):
     limit_seconds: float
     limit_kind: Literal["declared"] = "declared"
     left_at: Instant | None = None
+    calendar: str | None = Field(default=None, description="The calendar that the limit was counted on.")
 
 
 class _Finding(Contract):

@@ -22,10 +22,13 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     Tag,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from schemas.base import DOMAINS, Contract, InconsistentError, Name, Place, Scalar, TypeName
+from schemas.calendars import Calendar, DueEndOf
 
 Problem = tuple[Place, str]
 
@@ -53,6 +56,15 @@ def parse_duration(text: object) -> timedelta:
 def _duration_text(value: timedelta) -> str:
     """A duration as the file writes it, exact to the microsecond."""
     return f"{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "s"
+
+
+def _clear_on_a_calendar(duration: Any, calendar: str | None, remedy: str) -> Any:
+    """Refuse days and weeks of a calendar: some mean business days by them, others 24 open hours each."""
+    is_text = isinstance(duration, str) and _DURATION.match(duration)
+    if calendar is not None and is_text and re.search("[dw]", duration):
+        wrong = f"{duration!r} on a calendar may mean business days, or 24 open hours for each day"
+        raise ValueError(f"{wrong}; {remedy}")
+    return duration
 
 
 Duration = Annotated[
@@ -197,25 +209,39 @@ class DueField(Contract):
 
 
 class DueWithin(Contract):
-    """The due time is the making touchpoint's time plus a duration."""
+    """The due time is the making touchpoint's time plus a duration, which runs while the calendar, if any, is open."""
 
+    calendar: str | None = None
     within: Duration
+
+    @field_validator("within", mode="before")
+    @classmethod
+    def _clear(cls, within: Any, info: ValidationInfo) -> Any:
+        remedy = "write `end_of: 2 business days` in its place, or open hours, such as 16h"
+        return _clear_on_a_calendar(within, info.data.get("calendar"), remedy)
+
+
+_DUE_FORMS: dict[str, type[Contract]] = {"field": DueField, "within": DueWithin, "end_of": DueEndOf}
 
 
 def _due_form(value: Any) -> str | None:
-    if isinstance(value, DueField | DueWithin):
-        return "field" if isinstance(value, DueField) else "within"
-    if isinstance(value, dict) and len(forms := {"field", "within"} & value.keys()) == 1:
-        return str(forms.pop())
-    return None
+    if isinstance(value, dict):
+        forms = [form for field, form in _DUE_FORMS.items() if field in value]
+        return forms[0].__name__ if len(forms) == 1 else None
+    return type(value).__name__ if isinstance(value, DueField | DueWithin | DueEndOf) else None
 
 
 Due = Annotated[
-    Annotated[DueField, Tag("field")] | Annotated[DueWithin, Tag("within")],
+    # a tag is no name of a field: it would be taken for part of the place of a mistake
+    Annotated[DueField, Tag("DueField")]
+    | Annotated[DueWithin, Tag("DueWithin")]
+    | Annotated[DueEndOf, Tag("DueEndOf")],
     Discriminator(
         _due_form,
         custom_error_type="due_form",
-        custom_error_message="a due time is `field: data.<name>` or `within: <duration>`; write one of them",
+        custom_error_message=(
+            "a due time is `field: data.<name>`, `within: <duration>` or `end_of: next_business_day`; write one of them"
+        ),
     ),
 ]
 
@@ -243,16 +269,23 @@ class Stage(Contract):
     """A stage of a journey: which touchpoints enter and leave it, who owns it, how long it may last.
 
     `once`: from the first entry to the first exit anywhere in the journey; an exit before the entry voids it.
-    `many`: entries and exits pair in order. Only the stage's own exits leave it.
+    `many`: entries and exits pair in order. Only the stage's own exits leave it. With a `calendar`, the expected time
+    runs while that is open.
     """
 
     enter: Triggers
     leave: Triggers
     owner: Annotated[str, StringConstraints(min_length=1)]
     visits: Literal["once", "many"] = "once"
+    calendar: str | None = None
     expected: Duration | None = Field(default=None, description="Longer than this and the customer is stuck.")
     severity: Literal["info", "warning", "critical"] = "warning"
     title: str | None = None
+
+    @field_validator("expected", mode="before")
+    @classmethod
+    def _clear(cls, expected: Any, info: ValidationInfo) -> Any:
+        return _clear_on_a_calendar(expected, info.data.get("calendar"), "write open hours, such as 16h")
 
 
 class JourneyType(Contract):
@@ -286,6 +319,7 @@ class JourneyMap(Contract):
     title: str | None = None
     identifiers: dict[Name, IdentifierKind] = Field(default_factory=lambda: dict(DEFAULT_IDENTIFIERS))
     touchpoints: dict[TypeName, TouchpointType]
+    calendars: dict[Name, Calendar] = Field(default_factory=dict)
     journeys: dict[Name, JourneyType]
 
     @model_validator(mode="after")
@@ -297,6 +331,8 @@ class JourneyMap(Contract):
             *self._unreachable(),
             *self._self_defeating(),
             *self._repeated_names(),
+            *self._unusable_calendars(),
+            *self._misused_calendars(),
         ]
         if problems:
             raise InconsistentError(problems)
@@ -379,7 +415,43 @@ class JourneyMap(Contract):
                         remedy = f"names of {kind} are unique in a map, choose another"
                         yield ("journeys", journey_name, kind, name), f"{wrong}; {remedy}"
 
+    def _unusable_calendars(self) -> Iterator[Problem]:
+        for name, calendar in self.calendars.items():
+            for place, message in calendar.problems():
+                yield ("calendars", name, *place), message
 
+    def _misused_calendars(self) -> Iterator[Problem]:
+        for place, field, name, duration in self._uses_of_calendars():
+            calendar = self.calendars.get(name)
+            if calendar is None:
+                remedy = f"{_meant(name, self.calendars)}add it under calendars, with its zone and hours"
+                yield (*place, "calendar"), f"the calendar {name!r} is not declared; {remedy}"
+            elif duration is None and field == "expected":
+                wrong = "without `expected` the stage has no limit that a calendar could count"
+                yield (*place, "calendar"), f"{wrong}; add it, or take the calendar out"
+            elif duration is not None and duration > _LONGEST_WEEKS * timedelta(
+                minutes=calendar.weekly_minutes()
+            ):
+                wrong = f"the calendar {name!r} is open {calendar.weekly_minutes() / 60:g} h a week"
+                remedy = "write a shorter duration or other hours"
+                yield (*place, field), f"{wrong}, so that this takes more than ten years; {remedy}"
+
+    def _uses_of_calendars(self) -> Iterator[tuple[Place, str, str, timedelta | None]]:
+        """Where a calendar is used: (place, the field that it counts, its name, the duration if there is one)."""
+        for journey_name, journey in self.journeys.items():
+            at: Place = ("journeys", journey_name)
+            for name, stage in journey.stages.items():
+                if stage.calendar is not None:
+                    yield (*at, "stages", name), "expected", stage.calendar, stage.expected
+            for name, promise in journey.promises.items():
+                due = promise.due
+                if isinstance(due, DueEndOf):
+                    yield (*at, "promises", name, "due"), "end_of", due.calendar, None
+                elif isinstance(due, DueWithin) and due.calendar is not None:
+                    yield (*at, "promises", name, "due"), "within", due.calendar, due.within
+
+
+_LONGEST_WEEKS = 10 * 52
 _WITHOUT = {
     "enter": "a stage without `enter` is never entered",
     "leave": "a stage without `leave` is never left, so that everyone in it ends up stuck",

@@ -11,9 +11,9 @@ from __future__ import annotations
 import heapq
 from typing import Final
 
+from pipeline.core.instants import NEVER
 from pipeline.core.messages import Micros
 from pipeline.core.persons import HEAD, head_key, person_id
-from pipeline.core.promises import NEVER
 from pipeline.ports import Store
 
 LOADED: Final = 10_000

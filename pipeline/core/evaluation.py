@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pipeline.core import enrich
 from pipeline.core.cutting import shorten
 from pipeline.core.findings import Findings
+from pipeline.core.instants import NEVER
 from pipeline.core.journey import EntryKey, Passage
 from pipeline.core.journey_memory import JourneyMemory
 from pipeline.core.messages import Origin
 from pipeline.core.outputs import JourneyContext
 from pipeline.core.person import Arrival, Person
 from pipeline.core.plan import Plan
-from pipeline.core.promises import NEVER
 from pipeline.ports import Outbox
 
 

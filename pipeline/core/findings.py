@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.core import promises, stalls
-from pipeline.core.instants import SECOND
+from pipeline.core.instants import NEVER, SECOND
 from pipeline.core.journey import Journey
 from pipeline.core.messages import Entry, Micros, Published
 from pipeline.core.outputs import (
@@ -25,8 +25,8 @@ from pipeline.core.outputs import (
     moment,
 )
 from pipeline.core.person import Person, Suspect
-from pipeline.core.plan import PromiseRule, StageRule
-from pipeline.core.promises import NEVER, Making, PromiseFold
+from pipeline.core.promises import Making, PromiseFold
+from pipeline.core.rules import PromiseRule, StageRule
 from pipeline.core.stalls import StageFold, Visit
 from pipeline.ports import Outbox
 
@@ -94,7 +94,9 @@ class Findings:
         entry, by = making.entry, making.settled_by
         settled_by = by and (by.time, by.source, by.id)
         facts = (entry.time, entry.type, making.due, making.at_risk_at, rule.owner, rule.severity)
-        content = (making.status, person.id, settled_by, facts)
+        content: tuple[Any, ...] = (making.status, person.id, settled_by, facts)
+        if rule.calendar is not None:
+            content += (rule.calendar.name,)
         revision = self._revision(person, journey, rule, making, content)
         if revision is not None:
             self._publish(_promise_finding(person, journey, rule, making), revision)
@@ -103,31 +105,35 @@ class Findings:
         """Publish the stalls of a stage and let go of the visits that ended; the deadline of the one
         inside.
         """
-        limit, ended, fold.ended = rule.limit, fold.ended, ()
-        if limit is None:
+        ended, fold.ended = fold.ended, ()
+        if rule.limit is None:
             return NEVER
         for visit in ended:
-            self._stall(person, journey, rule, visit, limit)
+            self._stall(person, journey, rule, visit, rule.since(visit.entry.time))
         inside = fold.inside
         if inside is None:
             return NEVER
-        self._stall(person, journey, rule, inside, limit)
-        return stalls.deadline(inside, limit, self._watermark)
+        since = rule.since(inside.entry.time)
+        self._stall(person, journey, rule, inside, since)
+        return stalls.deadline(since, self._watermark)
 
-    def _stall(self, person: Person, journey: Journey, rule: StageRule, visit: Visit, limit: Micros) -> None:
-        status = stalls.judge(visit, limit, self._watermark)
+    def _stall(self, person: Person, journey: Journey, rule: StageRule, visit: Visit, since: Micros) -> None:
+        status = stalls.judge(visit, since, self._watermark)
         if visit.status == status:
             return
         visit.status = status
-        entry, left, content = visit.entry, visit.left, None
+        entry, left = visit.entry, visit.left
+        content: tuple[Any, ...] | None = None
         if status != "withdrawn":
             by = left and (left.time, left.source, left.id)
-            content = (status, person.id, by, (entry.time, limit, rule.owner, rule.severity))
+            content = (status, person.id, by, (entry.time, rule.limit, rule.owner, rule.severity))
+            if rule.calendar is not None:
+                content += (since, rule.calendar.name)
         elif not entry.findings:
             return
         revision = self._revision(person, journey, rule, visit, content)
         if revision is not None:
-            self._publish(_stall_finding(person, journey, rule, visit, limit), revision)
+            self._publish(_stall_finding(person, journey, rule, visit, since), revision)
 
     def _revision(
         self,
@@ -178,7 +184,8 @@ class Findings:
         else:
             visit = Visit(entry)
             visit.finding_id, visit.status = name, "withdrawn"
-            finding = _stall_finding(person, journey, rule, visit, rule.limit or 0)
+            since = rule.since(entry.time)
+            finding = _stall_finding(person, journey, rule, visit, entry.time if since == NEVER else since)
         self._publish(finding, revision)
 
     def _publish(self, finding: PromiseFinding | StallFinding, revision: int) -> None:
@@ -208,6 +215,8 @@ def _promise_finding(person: Person, journey: Journey, rule: PromiseRule, making
     assert status is not None
     made_at = moment(entry.time)
     detail = PromiseDetail(made_at, entry.type, moment(making.due), moment(making.at_risk_at), rule.owner)
+    if rule.calendar is not None:
+        detail.calendar = rule.calendar.name
     evidence = [_reference(entry)]
     if by is not None:
         evidence.append(_reference(by))
@@ -235,13 +244,16 @@ def _promise_finding(person: Person, journey: Journey, rule: PromiseRule, making
 
 
 def _stall_finding(
-    person: Person, journey: Journey, rule: StageRule, visit: Visit, limit: Micros
+    person: Person, journey: Journey, rule: StageRule, visit: Visit, outlasted: Micros
 ) -> StallFinding:
-    """What was concluded of a visit; its revision is still to be given."""
+    """What was concluded of a visit that outlasted its limit then; its revision is still to be given."""
     entry, left, status = visit.entry, visit.left, visit.status
     assert status is not None
-    since = moment(entry.time + limit)
+    since, limit = moment(outlasted), rule.limit or 0
     left_at = None if left is None else moment(left.time)
+    detail = StallDetail(rule.name, moment(entry.time), since, limit / SECOND, left_at)
+    if rule.calendar is not None:
+        detail.calendar = rule.calendar.name
     return StallFinding(
         visit.finding_id,
         rule.name,
@@ -256,5 +268,5 @@ def _stall_finding(
         rule.owner,
         rule.severity,
         status,
-        StallDetail(rule.name, moment(entry.time), since, limit / SECOND, left_at),
+        detail,
     )

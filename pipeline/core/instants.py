@@ -15,6 +15,8 @@ FIRST: Final = -62_135_596_800 * SECOND
 """The year 1 begins."""
 LAST: Final = 253_402_300_800 * SECOND - 1
 """The year 9999 ends."""
+NEVER: Final = 2**63 - 1
+"""An instant that does not come."""
 
 
 def micros(moment: datetime) -> int:

@@ -11,9 +11,11 @@ from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
+from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
-from pipeline.core.plan import CANCEL, ENTER, LEAVE, MAKE, MEET, JourneyRules, PromiseRule, StageRule, applies
-from pipeline.core.promises import NEVER, PromiseFold, judge, make
+from pipeline.core.plan import CANCEL, ENTER, LEAVE, MAKE, MEET, JourneyRules, applies
+from pipeline.core.promises import PromiseFold, judge, make
+from pipeline.core.rules import PromiseRule, StageRule
 from pipeline.core.stalls import StageFold, Visit
 from pipeline.core.stored import Base, Order
 

@@ -66,6 +66,7 @@ class PromiseDetail(msgspec.Struct, gc=False):
     cancelled_at: datetime | None = None
     gap_hours: float | None = None
     kind: Literal["deadline"] = "deadline"
+    calendar: str | None = None
 
 
 class StallDetail(msgspec.Struct, gc=False):
@@ -75,6 +76,7 @@ class StallDetail(msgspec.Struct, gc=False):
     limit_seconds: float
     left_at: datetime | None = None
     limit_kind: Literal["declared"] = "declared"
+    calendar: str | None = None
 
 
 class PromiseFinding(msgspec.Struct, gc=False, tag_field="type", tag="promise"):

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
+from pipeline.core.instants import NEVER
 from pipeline.core.journey import (
     EntryKey,
     Journey,
@@ -19,8 +20,8 @@ from pipeline.core.journey import (
     order,
 )
 from pipeline.core.messages import Entry, Micros, Step, Token, Touchpoint
-from pipeline.core.plan import JourneyRules, Plan, PromiseRule, StageRule
-from pipeline.core.promises import NEVER
+from pipeline.core.plan import JourneyRules, Plan
+from pipeline.core.rules import PromiseRule, StageRule
 from pipeline.core.stored import Order
 from pipeline.core.trail import OriginKey, Segment, Trail
 

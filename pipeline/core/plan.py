@@ -14,12 +14,24 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from pipeline.core.instants import parse_instant
+from pipeline.core.calendars import BusinessCalendar
+from pipeline.core.instants import MINUTE, parse_instant
 from pipeline.core.kinds import can_link
-from pipeline.core.messages import Entry, Micros
+from pipeline.core.messages import Micros
+from pipeline.core.opening_hours import calendars_of
+from pipeline.core.rules import PromiseRule, StageRule
 from schemas.base import Scalar
-from schemas.finding import Severity
-from schemas.journey_map import DueField, IdentifierKind, JourneyMap, JourneyType, Promise, Stage, Trigger
+from schemas.calendars import DueEndOf, minutes
+from schemas.journey_map import (
+    DueField,
+    DueWithin,
+    IdentifierKind,
+    JourneyMap,
+    JourneyType,
+    Promise,
+    Stage,
+    Trigger,
+)
 
 Projection = tuple[tuple[str, bool], ...]
 """Field paths, each with whether it is a due time and therefore held in microseconds."""
@@ -61,38 +73,6 @@ def _hold(conditions: tuple[Condition, ...], fields: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class PromiseRule:
-    """A deadline promise; `due_field` or `within` says when it is due. `label` tells it from a stage of its name."""
-
-    name: str
-    label: str
-    due_field: str | None
-    within: Micros
-    at_risk: float
-    owner: str
-    severity: Severity
-
-    def due(self, making: Entry) -> Micros | None:
-        """When the promise of this touchpoint is due; None if the touchpoint promises nothing."""
-        if self.due_field is None:
-            return making.time + self.within
-        due = making.fields.get(self.due_field)
-        return due if type(due) is int else None
-
-
-@dataclass(frozen=True)
-class StageRule:
-    """A stage; `limit` is the longest dwell that is no stall, None if the stage may last. `label`: as a promise's."""
-
-    name: str
-    label: str
-    once: bool
-    limit: Micros | None
-    owner: str
-    severity: Severity
-
-
-@dataclass(frozen=True)
 class JourneyRules:
     """A journey type: its correlation key and, by touchpoint type, what happens in it."""
 
@@ -128,11 +108,12 @@ class Plan:
 
 
 def compile_plan(journey_map: JourneyMap) -> Plan:
-    """Compile a map once, when a stage or a run begins."""
+    """Compile a map once, when a stage or a run begins. Raises ValueError if its calendars were not resolved."""
+    calendars = calendars_of(journey_map)
     due_fields = frozenset(_due_fields(journey_map))
     keys = dict.fromkeys([(journey.key, False) for journey in journey_map.journeys.values()])
     journeys = tuple(
-        _journey(index, name, journey, due_fields)
+        _journey(index, name, journey, due_fields, calendars)
         for index, (name, journey) in enumerate(journey_map.journeys.items())
     )
     return Plan(
@@ -194,7 +175,11 @@ def _uses(journey: JourneyType) -> Iterator[tuple[int, int, Sequence[Trigger]]]:
 
 
 def _journey(
-    index: int, name: str, journey: JourneyType, due_fields: frozenset[tuple[str, str]]
+    index: int,
+    name: str,
+    journey: JourneyType,
+    due_fields: frozenset[tuple[str, str]],
+    calendars: Mapping[str, BusinessCalendar],
 ) -> JourneyRules:
     found: dict[str, dict[tuple[int, int], list[tuple[Condition, ...]]]] = {}
     for act, position, triggers in _uses(journey):
@@ -205,8 +190,8 @@ def _journey(
         index=index,
         name=name,
         key=journey.key,
-        promises=tuple(_promise(name, promise) for name, promise in journey.promises.items()),
-        stages=tuple(_stage(name, stage) for name, stage in journey.stages.items()),
+        promises=tuple(_promise(name, promise, calendars) for name, promise in journey.promises.items()),
+        stages=tuple(_stage(name, stage, calendars) for name, stage in journey.stages.items()),
         actions={of_type: _actions(uses) for of_type, uses in found.items()},
     )
 
@@ -242,21 +227,24 @@ def _allowed(values: Iterable[Scalar], is_instant: bool) -> Iterator[tuple[bool,
             yield isinstance(value, bool), value
 
 
-def _promise(name: str, promise: Promise) -> PromiseRule:
+def _promise(name: str, promise: Promise, calendars: Mapping[str, BusinessCalendar]) -> PromiseRule:
     due = promise.due
-    field_of_due, within = (due.field, 0) if isinstance(due, DueField) else (None, micros_of(due.within))
+    calendar = None if isinstance(due, DueField) or due.calendar is None else calendars[due.calendar]
     return PromiseRule(
         name=name,
         label=f"promise\0{name}",
-        due_field=field_of_due,
-        within=within,
+        due_field=due.field if isinstance(due, DueField) else None,
+        within=micros_of(due.within) if isinstance(due, DueWithin) else 0,
         at_risk=promise.at_risk,
         owner=promise.owed_by,
         severity=promise.severity,
+        calendar=calendar,
+        end_of=due.days() if isinstance(due, DueEndOf) else None,
+        at=minutes(due.at) * MINUTE if isinstance(due, DueEndOf) and due.at is not None else None,
     )
 
 
-def _stage(name: str, stage: Stage) -> StageRule:
+def _stage(name: str, stage: Stage, calendars: Mapping[str, BusinessCalendar]) -> StageRule:
     return StageRule(
         name=name,
         label=f"stall\0{name}",
@@ -264,4 +252,5 @@ def _stage(name: str, stage: Stage) -> StageRule:
         limit=None if stage.expected is None else micros_of(stage.expected),
         owner=stage.owner,
         severity=stage.severity,
+        calendar=None if stage.calendar is None else calendars[stage.calendar],
     )

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
-from pipeline.core.plan import PromiseRule
+from pipeline.core.rules import PromiseRule
 from schemas.finding import PromiseStatus
-
-NEVER: Final[Micros] = 2**63 - 1
-"""A deadline that does not come."""
 
 
 class Making:
@@ -68,7 +66,7 @@ def make(rule: PromiseRule, entry: Entry) -> Making | None:
     due = rule.due(entry)
     if due is None:
         return None
-    return Making(entry, due, entry.time + round(max(0, due - entry.time) * rule.at_risk))
+    return Making(entry, due, rule.at_risk_at(entry.time, due))
 
 
 def judge(making: Making, met: Entry | None, cancelled: Entry | None, watermark: Micros) -> Verdict:

@@ -2,13 +2,14 @@
 
 `once`: from the first entry to the first exit anywhere in the journey; an exit before the entry voids it.
 `many`: entries and exits pair in trail order, an entry while inside and an unpaired exit are ignored. A
-stall begins when the dwell exceeds the limit; dwell runs from the entry and is not reset.
+stall begins when the dwell exceeds the limit; dwell runs from the entry and is not reset. The instant at which the limit
+is reached is the rule's (`StageRule.since`); on a calendar, dwell runs while that is open.
 """
 
 from __future__ import annotations
 
+from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
-from pipeline.core.promises import NEVER
 from schemas.finding import StallStatus
 
 
@@ -60,17 +61,16 @@ class StageFold:
         return True
 
 
-def judge(visit: Visit, limit: Micros, watermark: Micros) -> StallStatus:
-    """What is to be said of a visit when all time up to `watermark` has been heard of; `withdrawn`: it is no
-    stall.
+def judge(visit: Visit, since: Micros, watermark: Micros) -> StallStatus:
+    """What is to be said of a visit that reaches its limit at `since`, when all time up to `watermark` has been heard of;
+    `withdrawn`: it is no stall.
     """
     left = visit.left
     if left is not None:
-        return "resolved" if left.time - visit.entry.time > limit else "withdrawn"
-    return "opened" if watermark - visit.entry.time > limit else "withdrawn"
+        return "resolved" if left.time > since else "withdrawn"
+    return "opened" if watermark > since else "withdrawn"
 
 
-def deadline(visit: Visit, limit: Micros, watermark: Micros) -> Micros:
-    """When a visit that is under way becomes a stall; NEVER if it is one."""
-    outlasted = visit.entry.time + limit + 1
-    return outlasted if watermark < outlasted else NEVER
+def deadline(since: Micros, watermark: Micros) -> Micros:
+    """When a visit that is under way and reaches its limit at `since` becomes a stall; NEVER if it is one, or never will."""
+    return since + 1 if watermark <= since < NEVER else NEVER

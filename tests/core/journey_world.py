@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
+from pipeline.calendars import resolve
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.frames import IDENTITY_FRAMES, FrameWriter
 from pipeline.core.instants import micros, moment
@@ -96,7 +97,7 @@ _state: TypeAdapter[JourneyState | PersonState | PersonOverride | StageCounts] =
 
 
 def plan_of(journey_map: dict[str, Any]) -> Plan:
-    return compile_plan(JourneyMap.model_validate(journey_map))
+    return compile_plan(resolve(JourneyMap.model_validate(journey_map)))
 
 
 def at(text: str) -> datetime:

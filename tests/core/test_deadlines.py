@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.deadlines import Deadlines, deadline_order
+from pipeline.core.instants import NEVER
 from pipeline.core.persons import head_key, person_id
-from pipeline.core.promises import NEVER
 from pipeline.core.run import MemoryStore
 
 PERSONS = [f"{number:08x}-0000-8000-8000-000000000000" for number in range(12)]

@@ -12,6 +12,11 @@ touchpoints:
   sales.order.placed: {owner: sales, touch: supporting, title: Order}
   fulfilment.parcel.delivered: &owner {owner: carrier}
   service.ticket.opened: {<<: *owner}
+calendars:
+  office:
+    zone: Europe/Berlin
+    hours: {mon-fri: ["09:00-12:30", "13:30-18:00"], sat: ["22:00-24:00"]}
+    holidays: {country: DE, subdivision: BY, dates: {2026-12-24: ["09:00-12:00"], 12-31: closed}}
 journeys:
   order:
     key: identities.order_id
@@ -22,7 +27,8 @@ journeys:
         leave: fulfilment.parcel.delivered
         owner: carrier
         visits: many
-        expected: 1d 12h
+        expected: 36h
+        calendar: office
     promises:
       by_date:
         made_by: sales.order.placed
@@ -31,6 +37,16 @@ journeys:
         cancelled_by: service.ticket.opened
         owed_by: carrier
         at_risk: 0.5
+      by_hours:
+        made_by: sales.order.placed
+        due: {within: 4h, calendar: office}
+        met_by: fulfilment.parcel.delivered
+        owed_by: carrier
+      by_days:
+        made_by: sales.order.placed
+        due: {end_of: 2 business days, calendar: office, at: "17:00"}
+        met_by: fulfilment.parcel.delivered
+        owed_by: carrier
 """
 MAPPING = b"""\
 version: 1

@@ -14,6 +14,7 @@ from pipeline.imports.templates import FILTERS
 from pipeline.maps import load_map
 from schemas import journey_map as maps
 from schemas.base import DOMAINS
+from schemas.calendars import Calendar, Holidays
 
 DOCS = Path(__file__).parents[2] / "docs"
 MAP_MODELS = [
@@ -59,6 +60,15 @@ def test_a_section_of_the_reference_has_exactly_the_keys_of_the_model(
     name: str, model: type[BaseModel]
 ) -> None:
     assert keys(model) in sections(page(name))
+
+
+def test_the_section_on_calendars_has_exactly_the_keys_that_a_file_may_have() -> None:
+    assert keys(Calendar) - {"resolved"} in sections(page("journey-map.md"))
+    assert all(f"`{key}`" in page("journey-map.md") for key in keys(Holidays))
+    forms = [
+        f"`{{end_of: {form}, calendar: office}}`" for form in ("day", "next_business_day", "3 business days")
+    ]
+    assert all(form in page("journey-map.md") for form in forms)
 
 
 def test_every_model_of_the_two_files_is_looked_at() -> None:

@@ -119,7 +119,7 @@ def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
             "{within: 14d}",
             "{witin: 14d}",
             (21, "journeys.order.promises.delivery.due"),
-            "a due time is `field: data.<name>` or `within: <duration>`; write one of them",
+            "a due time is `field: data.<name>`, `within: <duration>` or `end_of: next_business_day`; write one of them",
         ),
         (
             "{within: 14d}",

@@ -18,7 +18,7 @@ from persons_by_the_book import Persons, ranked
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
 from pipeline.simulate.truth import DeadLetterTruth, fingerprint
-from schemas.journey_map import DueField, JourneyMap, Promise, Stage, Trigger
+from schemas.journey_map import DueField, DueWithin, JourneyMap, Promise, Stage, Trigger
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,8 @@ def _promises(
         if isinstance(promise.due, DueField):
             due = datetime.fromisoformat(touch.value(promise.due.field))
         else:
+            assert isinstance(promise.due, DueWithin), "the company's map has no business days"
+            assert promise.due.calendar is None, "nor business time"
             due = touch.time + promise.due.within
         risk = touch.time + (due - touch.time) * promise.at_risk
         if cancelled is not None and cancelled <= due and (met is None or cancelled < met):
