@@ -184,8 +184,7 @@ class Findings:
         else:
             visit = Visit(entry)
             visit.finding_id, visit.status = name, "withdrawn"
-            since = rule.since(entry.time)
-            finding = _stall_finding(person, journey, rule, visit, entry.time if since == NEVER else since)
+            finding = _stall_finding(person, journey, rule, visit, rule.since(entry.time))
         self._publish(finding, revision)
 
     def _publish(self, finding: PromiseFinding | StallFinding, revision: int) -> None:
@@ -246,10 +245,12 @@ def _promise_finding(person: Person, journey: Journey, rule: PromiseRule, making
 def _stall_finding(
     person: Person, journey: Journey, rule: StageRule, visit: Visit, outlasted: Micros
 ) -> StallFinding:
-    """What was concluded of a visit that outlasted its limit then; its revision is still to be given."""
+    """What was concluded of a visit that outlasts its limit then; its revision is still to be given."""
     entry, left, status = visit.entry, visit.left, visit.status
     assert status is not None
-    since, limit = moment(outlasted), rule.limit or 0
+    # what is withdrawn may have no limit any more, or none that its calendar reaches
+    since = moment(entry.time if outlasted == NEVER else outlasted)
+    limit = rule.limit or 0
     left_at = None if left is None else moment(left.time)
     detail = StallDetail(rule.name, moment(entry.time), since, limit / SECOND, left_at)
     if rule.calendar is not None:

@@ -291,3 +291,16 @@ def test_what_still_holds_on_another_calendar_says_since_when_and_by_which() -> 
     story.open(renamed)
     story.quiet()
     assert [story.last(rule).detail.calendar for rule in ("callback", "on_hold")] == ["bureau", "bureau"]
+
+
+def test_what_another_calendar_never_lets_come_is_withdrawn() -> None:
+    story = Story(FOUR_HOURS)
+    story.happens(f"{LAST_YEAR}-12-31 09:00", PLACED)
+    story.happens(f"{LAST_YEAR}-12-31 09:00", QUEUED)
+    story.until(f"{LAST_YEAR + 1}-01-02 00:00")
+    assert [story.last(rule).status for rule in ("callback", "on_hold")] == ["broken", "opened"]
+    closed = copy.deepcopy(FOUR_HOURS)
+    closed["calendars"]["office"]["holidays"]["dates"] = {"12-31": "closed"}
+    story.open(closed)
+    story.quiet()
+    assert [story.last(rule).status for rule in ("callback", "on_hold")] == ["withdrawn", "withdrawn"]
