@@ -62,10 +62,13 @@ def test_touchpoints_stay_with_their_persons_before_after_and_when_they_move_aga
         assert pipeline.query("SELECT count() FROM person_overrides") == [(0,)]
         require_every_touchpoint_with_its_person(pipeline)
 
-        send(pipeline, coming[1500:])
+        send(pipeline, coming[1500:2000])
         during = squash(settings)
         pipeline.wait()
         assert during.code == 0, during.err
+        require_every_touchpoint_with_its_person(pipeline)
+        send(pipeline, coming[2000:])
+        pipeline.wait()
         require_every_touchpoint_with_its_person(pipeline)
         ((pending,),) = pipeline.query("SELECT count() FROM person_overrides")
         assert pending > 0, "nothing moved once more"
