@@ -28,7 +28,7 @@ from workload import send
 from pipeline.core.instants import micros
 from pipeline.simulate.simulation import DEFAULT_START
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(180)]
 
 CUSTOMERS = 240
 _START = micros(DEFAULT_START)
@@ -55,10 +55,8 @@ def divided() -> LinkedWorkload:
 @pytest.mark.parametrize(
     ("held", "between"),
     [
-        pytest.param("linker.given@Heard", "link and assignment", id="assignment", marks=pytest.mark.faults),
-        pytest.param(
-            "journey.given@Release", "release and arrival", id="release", marks=pytest.mark.faults_short
-        ),
+        pytest.param("linker.given@Heard", "link and assignment", id="assignment"),
+        pytest.param("journey.given@Release", "release and arrival", id="release"),
     ],
 )
 def test_a_deadline_that_passes_in_the_middle_of_a_merge_ends_equal(

