@@ -67,6 +67,7 @@ def test_a_deadline_that_passes_in_the_middle_of_a_merge_ends_equal(
     """
     whole = divided()
     with cluster(new_settings(journey_map=LINKED_MAP, batch_records=50), tmp_path) as running:
+        running.session = 30.0  # a rebalance would wait for the partition that is held
         running.start(Fault(held, signal=HOLD))
         send(running.settings, whole.records[:-1])
         until(lambda: running.faults() == [held], f"a worker is held at {held}")
