@@ -278,7 +278,7 @@ words = st.builds(
 messages = st.lists(st.one_of(links, links, links, words), max_size=40)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(messages, st.randoms(use_true_random=False))
 def test_whatever_the_order_persons_are_those_of_the_set_of_what_was_said(
     heard: list[Heard], random: object

@@ -22,7 +22,7 @@ from pipeline.settings import Settings
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 SIZES = [
-    pytest.param(SMALL, 1, marks=pytest.mark.faults_short, id="small"),
+    pytest.param(SMALL, 1, marks=pytest.mark.faults, id="small"),
     pytest.param(LARGE, 6, marks=pytest.mark.faults, id="large"),
 ]
 CROSSINGS = Sizes(stars=0, arms=0, chains=0, length=0, crossings=60)
