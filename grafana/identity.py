@@ -5,10 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grafana_foundation_sdk.builders import dashboard
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
-
-from grafana.panels import FULL, HALF, THIRD, add_panels, bars, database_variable, history, listing, number
+from grafana.panels import FULL, HALF, THIRD, add_panels, bars, board, history, link_to, listing, number
 
 _MADE = """
     (SELECT status, rule, assumeNotNull(linked_at) AS made_at FROM ${database}.links WHERE linked_at IS NOT NULL)"""
@@ -24,26 +21,15 @@ _SIZES = """
 
 def identity() -> Any:
     """The dashboard, ready to be encoded."""
-    board = (
-        dashboard.Dashboard("Throughline: identity")
-        .uid("throughline-identity")
-        .description(
-            "Personal identifiers that are one person, and why. No value of an identifier is shown: "
-            "`throughline identity show` tells a person's. Times are event times, in UTC."
-        )
-        .tags(["throughline"])
-        .timezone("utc")
-        .time("now-30d", "now")
-        .refresh("1m")
-        .readonly()
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .link(
-            dashboard.DashboardLink("Live overview").type("link").url("/d/throughline-live").keep_time(True)
-        )
-        .with_variable(database_variable())
+    about = (
+        "Personal identifiers that are one person, and why. No value of an identifier is shown: "
+        "`throughline identity show` tells a person's. Times are event times, in UTC."
     )
-    add_panels(board, [*_figures(), *_persons(), *_links()])
-    return board.build()
+    begun = board("identity", "identity", about, since="now-30d", refresh="1m").link(
+        link_to("Live overview", "live")
+    )
+    add_panels(begun, [*_figures(), *_persons(), *_links()])
+    return begun.build()
 
 
 def _figures() -> list[Any]:

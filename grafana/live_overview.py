@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
 
 from grafana.panels import (
     add_panels,
-    database_variable,
+    board,
     filter_variable,
     filtered,
     history,
+    link_to,
     listing,
     measurement,
     number,
@@ -25,19 +25,11 @@ _OWED = filtered("owed_by", "owner")
 
 def live_overview() -> Any:
     """The dashboard, ready to be encoded."""
-    board = (
-        dashboard.Dashboard("Throughline: live overview")
-        .uid("throughline-live")
-        .description("Customers' touchpoints and promises as they happen. Times are event times, in UTC.")
-        .tags(["throughline"])
-        .timezone("utc")
-        .time("now-6h", "now")
-        .refresh("10s")
-        .readonly()
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .link(dashboard.DashboardLink("Stalls").type("link").url("/d/throughline-stalls").keep_time(True))
-        .link(dashboard.DashboardLink("Identity").type("link").url("/d/throughline-identity").keep_time(True))
-        .with_variable(database_variable())
+    about = "Customers' touchpoints and promises as they happen. Times are event times, in UTC."
+    begun = (
+        board("live overview", "live", about, since="now-6h", refresh="10s")
+        .link(link_to("Stalls", "stalls"))
+        .link(link_to("Identity", "identity"))
         .with_variable(
             filter_variable(
                 "owner", "Team", "SELECT DISTINCT owner FROM ${database}.touchpoints_hourly WHERE owner != ''"
@@ -45,10 +37,10 @@ def live_overview() -> Any:
         )
     )
     business = [*_figures(), *_touchpoints(), *_promises(), *_trouble()]
-    add_panels(board, business)
-    board.with_row(dashboard.Row("Does the pipeline keep up?").id(100))
-    add_panels(board, _engine(), first_id=101)
-    return board.build()
+    add_panels(begun, business)
+    begun.with_row(dashboard.Row("Does the pipeline keep up?").id(100))
+    add_panels(begun, _engine(), first_id=101)
+    return begun.build()
 
 
 def _figures() -> list[Any]:

@@ -14,6 +14,7 @@ from grafana_foundation_sdk.models.common import (
     VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardCursorSync,
     DynamicConfigValue,
     FieldColorModeId,
     Threshold,
@@ -27,6 +28,27 @@ from grafana.sources import CLICKHOUSE, PROMETHEUS, ClickHouseQuery, prometheus_
 
 FULL, HALF, THIRD, SIXTH = 24, 12, 8, 4
 _HIGH, _LOW = 9, 4
+
+
+def board(title: str, name: str, about: str, *, since: str, refresh: str) -> Any:
+    """The beginning of every dashboard, as a builder; it is found under `throughline-<name>`."""
+    return (
+        dashboard.Dashboard(f"Throughline: {title}")
+        .uid(f"throughline-{name}")
+        .description(about)
+        .tags(["throughline"])
+        .timezone("utc")
+        .time(since, "now")
+        .refresh(refresh)
+        .readonly()
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .with_variable(database_variable())
+    )
+
+
+def link_to(title: str, name: str) -> Any:
+    """A link to another dashboard that keeps the time range."""
+    return dashboard.DashboardLink(title).type("link").url(f"/d/throughline-{name}").keep_time(True)
 
 
 def number(title: str, about: str, sql: str, *, alarming: bool = False) -> Any:

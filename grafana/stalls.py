@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from grafana_foundation_sdk.builders import dashboard
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync
-
 from grafana.panels import (
     FULL,
     THIRD,
     add_panels,
     bars,
-    database_variable,
+    board,
     filter_variable,
     filtered,
     history,
+    link_to,
     listing,
     number,
 )
@@ -29,20 +27,10 @@ _HOURS = "date_diff('second', since, least(ifNull(left_at, now64(6)), toDateTime
 
 def stalls() -> Any:
     """The dashboard, ready to be encoded."""
-    board = (
-        dashboard.Dashboard("Throughline: stalls")
-        .uid("throughline-stalls")
-        .description("Journeys that stay in a stage beyond its limit. Times are event times, in UTC.")
-        .tags(["throughline"])
-        .timezone("utc")
-        .time("now-30d", "now")
-        .refresh("1m")
-        .readonly()
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .link(
-            dashboard.DashboardLink("Live overview").type("link").url("/d/throughline-live").keep_time(True)
-        )
-        .with_variable(database_variable())
+    about = "Journeys that stay in a stage beyond its limit. Times are event times, in UTC."
+    begun = (
+        board("stalls", "stalls", about, since="now-30d", refresh="1m")
+        .link(link_to("Live overview", "live"))
         .with_variable(
             filter_variable("stage", "Stage", "SELECT DISTINCT stage FROM ${database}.stalls_daily")
         )
@@ -50,8 +38,8 @@ def stalls() -> Any:
             filter_variable("owner", "Team", "SELECT DISTINCT owner FROM ${database}.stalls_daily")
         )
     )
-    add_panels(board, [*_figures(), *_swamplands(), _stuck_now(), *_freeing()])
-    return board.build()
+    add_panels(begun, [*_figures(), *_swamplands(), _stuck_now(), *_freeing()])
+    return begun.build()
 
 
 def _figures() -> list[Any]:

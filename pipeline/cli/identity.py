@@ -99,10 +99,10 @@ def import_links(
     settings = settings_of(name)
     count = check_links(table, _kinds(settings, name, journey_map))
     require_topics(settings.kafka_admin, settings.topology.specs())
-    now = datetime.now(UTC)
+    secret = settings.identity_key.get_secret_value()
     with SourceWriter(settings.kafka_client, settings.topology) as writer:
         for link in read_links(table):
-            import_link(writer, link.one, link.other, link.time or now)
+            import_link(writer, link.one, link.other, link.time, secret=secret)
     out.print(f"sent {count:,} links; `throughline identity show KIND=VALUE` says what became of one")
 
 

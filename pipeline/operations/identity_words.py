@@ -56,11 +56,17 @@ def say_whether_one(
     return touchpoint
 
 
-def import_link(writer: SourceWriter, one: Identifier, other: Identifier, time: datetime) -> None:
-    """Send the link of a table. Its id is made of the two, so that the same table again says nothing new."""
-    ends = sorted((str(one), str(other)))
-    touchpoint = blake2b("\0".join(ends).encode(), digest_size=16).hexdigest()
-    writer.send("service", touchpoint.encode(), _event(touchpoint, "imported", time, one, other, {}))
+def import_link(
+    writer: SourceWriter, one: Identifier, other: Identifier, time: datetime | None, *, secret: str
+) -> None:
+    """Send the link of a table; without a time it is of now. Its id is a keyed hash of what the table says, so that the
+    same line again is the same touchpoint, and nobody without the key can try addresses on it.
+    """
+    line = "\0".join([*sorted((str(one), str(other))), "" if time is None else time.isoformat()])
+    key = blake2b(secret.encode(), digest_size=32).digest()
+    touchpoint = blake2b(line.encode(), digest_size=16, key=key).hexdigest()
+    event = _event(touchpoint, "imported", time or datetime.now(UTC), one, other, {})
+    writer.send("service", touchpoint.encode(), event)
 
 
 def _event(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from pipeline.operations.identity_words import Identifier
+from pipeline.operations.identity_words import Identifier, import_link
 from pipeline.operations.link_table import Link, LinkTableError, check_links, read_links
+from pipeline.operations.sources import SourceWriter
 from schemas.journey_map import DEFAULT_IDENTIFIERS
 
 
@@ -77,3 +80,27 @@ def test_a_file_that_is_no_text_or_not_there_is_told(table: Path) -> None:
     table.write_bytes(b"one,other\n\xff\n")
     with pytest.raises(LinkTableError, match="in UTF-8"):
         check_links(table, DEFAULT_IDENTIFIERS)
+
+
+class Kept:
+    """Keeps what is sent to a source topic: domain, key and event."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes, dict[str, Any]]] = []
+
+    def send(self, domain: str, key: bytes, value: bytes) -> None:
+        self.sent.append((domain, key, json.loads(value)))
+
+
+def test_a_link_has_an_id_that_says_nothing_without_the_key_and_is_the_same_for_the_same_line() -> None:
+    kept, other_key = Kept(), Kept()
+    ann, seven = Identifier("email", "a@b.c"), Identifier("customer_id", "7")
+    may, june = (datetime(2026, month, 1, tzinfo=UTC) for month in (5, 6))
+    for one, other, time in [(ann, seven, may), (seven, ann, may), (ann, seven, june), (ann, seven, None)]:
+        import_link(cast("SourceWriter", kept), one, other, time, secret="a test's key")
+    import_link(cast("SourceWriter", other_key), ann, seven, may, secret="another key")
+    ids = [event["id"] for _, _, event in kept.sent]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+    assert other_key.sent[0][2]["id"] not in ids
+    assert all((domain, key.decode()) == ("service", event["id"]) for domain, key, event in kept.sent)
