@@ -10,8 +10,8 @@ from grafana.panels import FULL, HALF, THIRD, add_panels, bars, board, history, 
 _MADE = """
     (SELECT status, rule, assumeNotNull(linked_at) AS made_at FROM ${database}.links WHERE linked_at IS NOT NULL)"""
 """Links with the time of the touchpoint that made them."""
-_KIND = "substring({0}, 1, length({0}) - 33)"
-"""Of a token: what stands before the colon and the hash."""
+_KIND = "splitByChar(':', {0})[1]"
+"""Of a token; behind the kind stands its period, if it has a life time, and the hash."""
 _SIZES = """
     SELECT person_id, any(named_by) AS named_by, count() AS identifiers, groupArray(identifier) AS tokens
     FROM ${database}.identifiers FINAL

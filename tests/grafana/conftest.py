@@ -29,6 +29,7 @@ from pipeline.warehouse.sink import WarehouseSink
 
 DATABASE = "throughline_dashboards"
 COOKIE, KIOSK = "cookie:" + "0c" * 16, "cookie:" + "0d" * 16
+DATED = "cookie:25260480:" + "0e" * 16
 CUSTOMER, OTHER = "customer_id:" + "0a" * 16, "customer_id:" + "0b" * 16
 
 
@@ -68,6 +69,7 @@ def a_week_in_may() -> list[Consumed]:
                 linked(COOKIE, OTHER, status="refused", rule="unique", linked_at=at(f"{day} 09:30")),
                 linked(KIOSK, CUSTOMER, status="refused", rule="shared", linked_at=at(f"{day} 09:40")),
                 identified(COOKIE, ANNA, CUSTOMER),
+                identified(DATED, ANNA, CUSTOMER),
                 identified(CUSTOMER, ANNA, CUSTOMER),
                 identified(OTHER, BERT, OTHER),
                 identified(KIOSK, BERT, KIOSK, shared=True),

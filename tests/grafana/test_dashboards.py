@@ -133,8 +133,8 @@ def test_figures_of_the_week(filled: Warehouse) -> None:
     del figures["Longest, in hours"]  # it grows with the clock
     assert figures == {
         "Persons": 1,
-        "Linked identifiers": 2,
-        "Largest person": 2,
+        "Linked identifiers": 3,
+        "Largest person": 3,
         "Shared identifiers": 1,
         "Refused links": 2,
         "Overrides pending": 1,
@@ -150,6 +150,16 @@ def test_figures_of_the_week(filled: Warehouse) -> None:
         "Mean hours to resolve": 6,
         "Median hours to resolve": 8,
     }
+
+
+@pytest.mark.services
+def test_an_identifier_with_a_life_time_is_shown_by_its_kind_and_not_by_its_period(filled: Warehouse) -> None:
+    (largest,) = (case.values[0] for case in FROM_CLICKHOUSE if case.values[0]["title"] == "Largest persons")
+    rows, _ = answer(filled, largest, MAY)
+
+    assert [(size, named_by, kinds) for _, size, named_by, kinds in rows if size > 1] == [
+        (3, "customer_id", "cookie 2, customer_id 1")
+    ]
 
 
 @pytest.mark.services
