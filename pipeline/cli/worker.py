@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import structlog
@@ -10,6 +9,7 @@ import typer
 
 from agents import reporting
 from agents.app import work
+from pipeline.engine.worker import end_process
 from pipeline.errors import ThroughlineError
 from pipeline.settings import read_settings
 
@@ -28,7 +28,7 @@ def worker(
     except ThroughlineError as error:
         structlog.get_logger("worker").critical(str(error))
         code = error.exit_code  # who started this worker learns from it whether starting it again makes sense
-    sys.exit(code)
+    end_process(code)
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ How to use it, from the outside in:
     app = build_app(config, hooks)              # a fresh faust.App each time
     create_stage(app, "identity", "identity.touchpoints", "identity.identity.touchpoints.changelog", factory)
     create_sink(app, "warehouse", ["journeys.enriched", "journeys.findings"], sink_factory)
-    code = run_worker(app)                      # until SIGTERM, SIGINT or a failure; see `errors`
+    end_process(run_worker(app))                # runs until SIGTERM, SIGINT or a failure; see `errors`
 
 `create_stage` is called once for each (stage, input topic); a stage over nine source topics is nine calls
 with one name.

@@ -210,7 +210,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             known = {driver.ensure_aiokafka_TP(tp): offset for tp, offset in offsets.items()}
             await asyncio.wait_for(self._ensure_consumer().commit(known), _COMMIT_SECONDS)
         except (KafkaError, TimeoutError) as error:
-            log.info("offsets were not committed, they will be read again: %s", told(error))
+            _say_uncommitted(told(error))
             return False
         return True
 
@@ -318,6 +318,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return Fetched(state.lso, time.time() - state.timestamp / 1000)
 
 
+def _say_uncommitted(reason: str) -> None:
+    log.info("offsets were not committed, they will be read again: %s", reason)
+
+
 def _covered(intake: Intake, records: list[ConsumedRecord], before: int, after: int) -> Batch | None:
     """The range of what was read from offset `before` up to `after`; None if nothing is to be delivered."""
     contiguous = before == intake.read_to
@@ -398,6 +402,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: ARG002 - Faust's signature
         owned = {tp: offset for tp, offset in offsets.items() if tp in self.assignment()}
+        if len(owned) < len(offsets):
+            _say_uncommitted("their partitions have been given away")
         described = {tp: OffsetAndMetadata(offset, self.owner.metadata(tp)) for tp, offset in owned.items()}
         done: bool = not owned or await self._thread.run(self._thread.commit_offsets(described))
         for tp, offset in owned.items():
@@ -413,7 +419,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
                 await self._flows()
                 for batch in await self._thread.run(self._thread.next_batches(_POLL_SECONDS)):
                     await self._deliver(batch)
-        except self.consumer_stopped_errors:
+        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+            # a worker that ends while its group rebalances cancels this, which Faust would take for a crash
             if not self.app.should_stop:
                 raise
 

@@ -4,6 +4,7 @@ environment.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
@@ -12,13 +13,14 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.errors import StopWorker
 from pipeline.engine.hooks import Hooks
-from pipeline.engine.worker import build_app, create_stage, run_worker, silences, waiting_for
+from pipeline.engine.worker import build_app, create_stage, end_process, run_worker, silences, waiting_for
 from pipeline.ports import Outbox, Record, Store
 from pipeline.probes import Probes, serve
 
@@ -85,7 +87,7 @@ def config() -> EngineConfig:
     )
 
 
-def main() -> int:
+def main() -> NoReturn:
     logging.basicConfig(
         level=os.environ.get("LOG", "WARNING"), format="%(asctime)s %(name)s %(levelname)s %(message)s"
     )
@@ -103,8 +105,9 @@ def main() -> int:
     create_stage(
         app, "count", f"{name}.in", f"{name}.changelog", lambda _, store: Counting(store, f"{name}.out")
     )
-    return run_worker(app)
+    atexit.register(os.abort)  # a worker ends without taking the interpreter apart
+    end_process(run_worker(app))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,16 +6,17 @@ beside its own fails.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from counting_worker import Told, config
 
-from pipeline.engine.worker import build_app, create_sink, run_worker
+from pipeline.engine.worker import build_app, create_sink, end_process, run_worker
 from pipeline.ports import Record
 
 _WRITE_SECONDS = 0.2
@@ -38,15 +39,16 @@ class File:
     def close(self) -> None: ...
 
 
-def main() -> int:
+def main() -> NoReturn:
     logging.basicConfig(level="WARNING", format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # it tells of offsets that the group did not take, after which records are written again
     logging.getLogger("pipeline.engine.transport").setLevel(logging.INFO)
     settings = config()
     app = build_app(settings, Told(settings.data))
     create_sink(app, "file", [f"{os.environ['APP']}.in"], lambda: File(settings.data / "written"))
-    return run_worker(app)
+    atexit.register(os.abort)  # a worker ends without taking the interpreter apart
+    end_process(run_worker(app))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
