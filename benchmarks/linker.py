@@ -22,7 +22,7 @@ from pipeline.core.messages import Heard, Pair
 from pipeline.core.run import IDENTITY, LINKS, STATE, MemoryRecord, MemoryStore
 from pipeline.core.tokens import Tokens
 from pipeline.ports import Headers
-from schemas.journey_map import DEFAULT_IDENTIFIERS
+from schemas.identifiers import DEFAULT_IDENTIFIERS
 
 
 class _Frames:

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.errors import shortened
 from schemas.base import InconsistentError, Name, Place, TypeName
-from schemas.journey_map import FieldPath
+from schemas.triggers import FieldPath
 
 _SHOWN = 120
 _KINDS = {

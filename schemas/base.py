@@ -32,6 +32,8 @@ Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 
 Place = tuple[str | int, ...]
 """Where in a document: its keys and list positions, from the outside in."""
+Problem = tuple[Place, str]
+"""What is wrong in a place, and what would be right."""
 
 
 class InconsistentError(ValueError):

@@ -13,7 +13,7 @@ from pipeline.core.kinds import ranks
 from pipeline.core.linking import Links, persons, rules_of, said, shared_by_strangers
 from pipeline.core.messages import Pair, Said, Token
 from pipeline.core.tokens import Tokens
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 WORDS = {"service.identity.linked": True, "service.identity.unlinked": False}
 

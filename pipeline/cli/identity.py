@@ -34,7 +34,7 @@ from pipeline.operations.link_table import check_links, read_links
 from pipeline.operations.sources import SourceWriter
 from pipeline.settings import Settings
 from pipeline.warehouse.client import Warehouse
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 
 def _identifier(text: str) -> Identifier:

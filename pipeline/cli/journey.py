@@ -61,7 +61,7 @@ def _forms(identifier: str, journey_map: Path | None) -> Iterator[str]:
     """The value as it was given; then, as far as it differs, as each kind of the map writes it."""
     # only a value that nobody has needs them
     from pipeline.maps import load_map  # noqa: PLC0415
-    from schemas.journey_map import DEFAULT_IDENTIFIERS  # noqa: PLC0415
+    from schemas.identifiers import DEFAULT_IDENTIFIERS  # noqa: PLC0415
 
     yield identifier
     seen = {identifier}

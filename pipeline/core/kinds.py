@@ -1,4 +1,4 @@
-"""Identifier kinds, as far as the stages have to know them; `schemas.journey_map.IdentifierKind` is one."""
+"""Identifier kinds, as far as the stages have to know them; `schemas.identifiers.IdentifierKind` is one."""
 
 from __future__ import annotations
 

@@ -22,16 +22,11 @@ from pipeline.core.opening_hours import calendars_of
 from pipeline.core.rules import PromiseRule, StageRule
 from schemas.base import Scalar
 from schemas.calendars import DueEndOf, minutes
-from schemas.journey_map import (
-    DueField,
-    DueWithin,
-    IdentifierKind,
-    JourneyMap,
-    JourneyType,
-    Promise,
-    Stage,
-    Trigger,
-)
+from schemas.identifiers import IdentifierKind
+from schemas.journey_map import JourneyMap, JourneyType
+from schemas.promises import DueField, DueWithin, Promise
+from schemas.stages import Stage
+from schemas.triggers import Trigger
 
 Projection = tuple[tuple[str, bool], ...]
 """Field paths, each with whether it is a due time and therefore held in microseconds."""

@@ -28,7 +28,7 @@ _REMEMBERED_PERSONS: Final = 65_536
 
 
 class Kind(Protocol):
-    """What an identifier kind has to say here; `schemas.journey_map.IdentifierKind` does."""
+    """What an identifier kind has to say here; `schemas.identifiers.IdentifierKind` does."""
 
     @property
     def blocked(self) -> Sequence[str]: ...

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pipeline.core.instants import moment, parse_instant
 from pipeline.errors import ThroughlineError
 from pipeline.operations.identity_words import Identifier, WordError, parse_identifier
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 _TOLD = 20
 _COLUMNS = {"one", "other", "time"}

@@ -18,7 +18,7 @@ from pipeline.core.tokens import Tokens
 from pipeline.engine.errors import EXIT_STOPPED, StopWorker
 from pipeline.engine.stage import StageLogic
 from pipeline.ports import Headers, Store
-from schemas.journey_map import DEFAULT_IDENTIFIERS, IdentifierKind
+from schemas.identifiers import DEFAULT_IDENTIFIERS, IdentifierKind
 
 CONFIG = IdentityConfig(
     identity_topic="identity.touchpoints",

@@ -26,7 +26,7 @@ from pipeline.core.messages import (
 )
 from pipeline.core.tokens import Tokens, partition_of_token, person_of
 from pipeline.core.watermark import Watermark
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 KINDS = {
     "customer": IdentifierKind(kind="personal", strength=900),

@@ -15,7 +15,7 @@ from pipeline.core.instants import parse_instant
 from pipeline.core.messages import IdentityMark, Route
 from pipeline.core.tokens import Tokens
 from schemas.dead_letter import DeadLetter
-from schemas.journey_map import DEFAULT_IDENTIFIERS
+from schemas.identifiers import DEFAULT_IDENTIFIERS
 
 SOURCE, IDENTITY, LETTERS = "touchpoints.sales", "identity.touchpoints", "touchpoints.dead-letter"
 NOW = parse_instant("2026-03-01T12:00:00Z")

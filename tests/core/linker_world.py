@@ -16,7 +16,7 @@ from pipeline.core.linking import rules_of, said
 from pipeline.core.messages import Assign, Heard, Pair
 from pipeline.core.outputs import IdentifierState, LinkState
 from pipeline.core.tokens import Tokens
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 LINKS, IDENTITY, STATE, PARTITIONS = "identity.links", "identity.touchpoints", "journeys.state", 3
 

@@ -12,7 +12,7 @@ from linker_world import CONFIG, KINDS, NAMES, RULES, World, everything, link, m
 from pipeline.core.linking import persons, rules_of, shared_by_strangers
 from pipeline.core.messages import Heard, Pair
 from pipeline.core.tokens import Tokens
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 
 def test_a_link_makes_one_person_of_two_named_by_the_stronger() -> None:

@@ -16,7 +16,7 @@ from pipeline.core.linker import Linker, LinkerConfig
 from pipeline.core.linking import persons, rules_of, said, shared_by_strangers
 from pipeline.core.messages import Claim, Entry, Heard, IdentityMessage, Pair, Route, Touchpoint
 from pipeline.core.tokens import Tokens, person_of
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 LINKS, STATE = "identity.links", "journeys.state"
 KINDS = {

@@ -20,7 +20,7 @@ from pipeline.core.tokens import (
     person_of,
     slot_of,
 )
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 KINDS = {
     "email": IdentifierKind(kind="personal", strength=700, normalise="email", case_sensitive=False),

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.core.plan import compile_plan
 from pipeline.core.tokens import Tokens
 from pipeline.maps import load_map
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 ROOT = Path(__file__).resolve().parents[2]
 _MAP = load_map(ROOT / "examples" / "company" / "map.yaml")

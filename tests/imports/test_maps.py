@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.maps import MapError, load_map
-from schemas.journey_map import DueWithin, JourneyMap
+from schemas.journey_map import JourneyMap
+from schemas.promises import DueWithin
 
 GOOD = """\
 version: 1

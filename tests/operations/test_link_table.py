@@ -12,7 +12,7 @@ import pytest
 from pipeline.operations.identity_words import Identifier, import_link
 from pipeline.operations.link_table import Link, LinkTableError, check_links, read_links
 from pipeline.operations.sources import SourceWriter
-from schemas.journey_map import DEFAULT_IDENTIFIERS
+from schemas.identifiers import DEFAULT_IDENTIFIERS
 
 
 @pytest.fixture

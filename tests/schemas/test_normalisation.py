@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.journey_map import DEFAULT_IDENTIFIERS, IdentifierKind
+from schemas.identifiers import DEFAULT_IDENTIFIERS, IdentifierKind
 from schemas.normalisation import regions
 
 

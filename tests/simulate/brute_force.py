@@ -18,7 +18,10 @@ from persons_by_the_book import Persons, ranked
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
 from pipeline.simulate.truth import DeadLetterTruth, fingerprint
-from schemas.journey_map import DueField, DueWithin, JourneyMap, Promise, Stage, Trigger
+from schemas.journey_map import JourneyMap
+from schemas.promises import DueField, DueWithin, Promise
+from schemas.stages import Stage
+from schemas.triggers import Trigger
 
 
 @dataclass(frozen=True)

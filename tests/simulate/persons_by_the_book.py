@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from schemas.journey_map import IdentifierKind
+from schemas.identifiers import IdentifierKind
 
 Identifier = tuple[str, str]
 Kinds = dict[str, IdentifierKind]

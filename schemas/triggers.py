@@ -1,0 +1,43 @@
+"""Triggers: which touchpoints something waits for, by type and fields."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from schemas.base import Contract, Scalar, TypeName
+
+FieldPath = Annotated[
+    str, StringConstraints(pattern=r"^(data|identities)(\.[A-Za-z0-9_\-]+)+$|^(subject|outcome)$")
+]
+"""A field of a touchpoint: `data.<name>` (more dots go deeper), `identities.<kind>`, `subject`, `outcome`."""
+
+
+def _finite(values: Any) -> Any:
+    for value in values if isinstance(values, list) else [values]:
+        if isinstance(value, float) and not isfinite(value):
+            raise ValueError(f"{value} is no number that a touchpoint can have; write a finite one")
+    return values
+
+
+class Trigger(Contract):
+    """A touchpoint type, and optionally what its fields must equal: one value, or any of a list."""
+
+    type: TypeName
+    where: dict[FieldPath, Annotated[Scalar | list[Scalar], AfterValidator(_finite)]] = Field(
+        default_factory=dict
+    )
+
+
+def _as_triggers(value: Any) -> Any:
+    if isinstance(value, str | dict):
+        value = [value]
+    if isinstance(value, list):
+        return [{"type": item} if isinstance(item, str) else item for item in value]
+    return value
+
+
+Triggers = Annotated[list[Trigger], BeforeValidator(_as_triggers)]
+"""One trigger or a list of them; a plain string is a type without conditions."""
