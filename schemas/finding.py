@@ -13,9 +13,60 @@ from pydantic import Field
 
 from schemas.base import Contract, Instant
 
-PromiseStatus = Literal["made", "at_risk", "kept", "broken", "cancelled", "withdrawn"]
+PromiseStatus = Literal["made", "revised", "at_risk", "kept", "broken", "cancelled", "withdrawn"]
 StallStatus = Literal["opened", "escalated", "resolved", "abandoned", "withdrawn"]
 Severity = Literal["info", "warning", "critical"]
+
+
+class ClockDetail(Contract):
+    """A clock that can be paused or begun anew. Seconds are those in which the calendar is open, if there is one.
+
+    `spent_seconds`: how much of the target had run when it was settled; absent while it is open. `paused_at`: since when it
+    stands still; instants that lie ahead are then those that would come if it went on at once. `paused_seconds`: for how
+    long it has stood still in all, as the clock on the wall has it.
+    """
+
+    started_at: Instant
+    target_seconds: float
+    spent_seconds: float | None = None
+    paused_at: Instant | None = None
+    paused_seconds: float = 0
+    resets: int = 0
+
+
+class RevisionDetail(Contract):
+    """A promise that was made anew: how often another due time was named, and the first, the latest and the earliest of
+    those that were named in time. `judged_by` says which of them is `due_at`.
+    """
+
+    count: int = Field(ge=1)
+    judged_by: Literal["first", "latest", "best"]
+    first_due_at: Instant
+    latest_due_at: Instant
+    best_due_at: Instant
+
+
+class WarningDetail(Contract):
+    """A warning at a share of the way. `skipped`: its moment was past when the promise was made or the stage entered."""
+
+    share: float
+    at: Instant
+    status: Literal["ahead", "passed", "skipped"]
+
+
+class EscalationDetail(Contract):
+    """The last step that was taken, counted from 1, and the team that was told then."""
+
+    step: int = Field(ge=1)
+    to: str
+    at: Instant
+
+
+class PartsDetail(Contract):
+    """A promise that is met in parts."""
+
+    needed: float
+    brought: float
 
 
 class PromiseDetail(Contract):
@@ -25,7 +76,7 @@ class PromiseDetail(Contract):
     `met_at` is a promise that was met after its due time; `broken` without is one not met yet.
     """
 
-    kind: Literal["deadline"] = "deadline"
+    kind: Literal["deadline"]
     made_at: Instant
     made_by: str = Field(description="The type of the touchpoint that made the promise.")
     due_at: Instant
@@ -35,6 +86,13 @@ class PromiseDetail(Contract):
     gap_hours: float | None = None
     owed_by: str
     calendar: str | None = Field(default=None, description="The calendar that the due time was counted on.")
+    per: str | None = Field(default=None, description="What tells it from other promises of its rule.")
+    attributes: dict[str, str] = Field(default_factory=dict, description="Campaign, agent, product and such.")
+    revisions: RevisionDetail | None = None
+    clock: ClockDetail | None = None
+    warnings: list[WarningDetail] = Field(default_factory=list)
+    escalation: EscalationDetail | None = None
+    parts: PartsDetail | None = None
 
 
 class StallDetail(Contract):
@@ -48,9 +106,13 @@ class StallDetail(Contract):
     entered_at: Instant
     since: Instant
     limit_seconds: float
-    limit_kind: Literal["declared"] = "declared"
+    limit_kind: Literal["declared"]
     left_at: Instant | None = None
     calendar: str | None = Field(default=None, description="The calendar that the limit was counted on.")
+    attributes: dict[str, str] = Field(default_factory=dict, description="Product, region and such.")
+    clock: ClockDetail | None = None
+    warnings: list[WarningDetail] = Field(default_factory=list)
+    escalation: EscalationDetail | None = None
 
 
 class _Finding(Contract):

@@ -16,8 +16,8 @@ from pydantic import Field, StringConstraints, model_validator
 from schemas.base import DOMAINS, Contract, InconsistentError, Name, Place, Problem, TypeName
 from schemas.calendars import Calendar, DueEndOf
 from schemas.identifiers import DEFAULT_IDENTIFIERS, IdentifierKind
-from schemas.promises import DueWithin, Promise
-from schemas.stages import Stage
+from schemas.promises import PROMISE_TRIGGERS, DueWithin, Promise
+from schemas.stages import STAGE_TRIGGERS, Stage
 from schemas.triggers import FieldPath, Trigger, Triggers
 
 
@@ -57,7 +57,7 @@ class JourneyMap(Contract):
             *self._undeclared_types(),
             *self._undeclared_kinds(),
             *self._unreachable(),
-            *self._self_defeating(),
+            *self._contradictions(),
             *self._repeated_names(),
             *self._unusable_calendars(),
             *self._misused_calendars(),
@@ -70,13 +70,13 @@ class JourneyMap(Contract):
         for journey_name, journey in self.journeys.items():
             at: Place = ("journeys", journey_name)
             yield (*at, "end"), journey.end
-            for name, stage in journey.stages.items():
-                yield (*at, "stages", name, "enter"), stage.enter
-                yield (*at, "stages", name, "leave"), stage.leave
-            for name, promise in journey.promises.items():
-                yield (*at, "promises", name, "made_by"), promise.made_by
-                yield (*at, "promises", name, "met_by"), promise.met_by
-                yield (*at, "promises", name, "cancelled_by"), promise.cancelled_by
+            for kind, rules, fields in (
+                ("stages", journey.stages, STAGE_TRIGGERS),
+                ("promises", journey.promises, PROMISE_TRIGGERS),
+            ):
+                for name, rule in rules.items():
+                    for field in fields:
+                        yield (*at, kind, name, field), getattr(rule, field)
 
     def _triggers(self) -> Iterator[tuple[Place, Trigger]]:
         for place, triggers in self._places():
@@ -101,6 +101,7 @@ class JourneyMap(Contract):
 
     def _undeclared_kinds(self) -> Iterator[Problem]:
         paths: list[tuple[Place, str]] = [(("journeys", n, "key"), j.key) for n, j in self.journeys.items()]
+        paths += self._read_fields()
         paths += [
             ((*place, "where", path), path) for place, trigger in self._triggers() for path in trigger.where
         ]
@@ -111,25 +112,34 @@ class JourneyMap(Contract):
                 remedy = f"{meant}add it under identifiers, or use one of {', '.join(self.identifiers)}"
                 yield place, f"the identifier kind {kind!r} is not declared; {remedy}"
 
+    def _read_fields(self) -> Iterator[tuple[Place, str]]:
+        """The fields that rules read beside the conditions of triggers."""
+        for journey_name, journey in self.journeys.items():
+            at: Place = ("journeys", journey_name)
+            for kind, rules in (("stages", journey.stages), ("promises", journey.promises)):
+                for name, rule in rules.items():
+                    for attribute, path in rule.attributes.items():
+                        yield (*at, kind, name, "attributes", attribute), path
+            for name, promise in journey.promises.items():
+                for field in ("per", "parts", "part"):
+                    if (path := getattr(promise, field)) is not None:
+                        yield (*at, "promises", name, field), path
+
     def _unreachable(self) -> Iterator[Problem]:
         for place, triggers in self._places():
             consequence = _WITHOUT.get(str(place[-1]))
             if not triggers and consequence:
                 yield place, f"{consequence}; name at least one touchpoint type"
 
-    def _self_defeating(self) -> Iterator[Problem]:
-        remedy = "take it out of one of them, or tell the two apart with `where`"
+    def _contradictions(self) -> Iterator[Problem]:
         for journey_name, journey in self.journeys.items():
             at: Place = ("journeys", journey_name)
             for name, stage in journey.stages.items():
-                for both in _shared(stage.enter, stage.leave):
-                    wrong = f"{both!r} both enters and leaves the stage, so that nobody is ever in it"
-                    yield (*at, "stages", name, "leave"), f"{wrong}; {remedy}"
+                for place, message in stage.problems():
+                    yield (*at, "stages", name, *place), message
             for name, promise in journey.promises.items():
-                for field, triggers in (("met_by", promise.met_by), ("cancelled_by", promise.cancelled_by)):
-                    for both in _shared(promise.made_by, triggers):
-                        wrong = f"{both!r} both makes the promise and is in {field}, which settles it at once"
-                        yield (*at, "promises", name, field), f"{wrong}; {remedy}"
+                for place, message in promise.problems():
+                    yield (*at, "promises", name, *place), message
 
     def _repeated_names(self) -> Iterator[Problem]:
         seen: dict[tuple[str, str], str] = {}
@@ -186,11 +196,6 @@ _WITHOUT = {
     "made_by": "a promise without `made_by` is never made",
     "met_by": "a promise without `met_by` can only break",
 }
-
-
-def _shared(first: list[Trigger], second: list[Trigger]) -> Iterator[str]:
-    """Types that have the very same trigger on both sides."""
-    return (trigger.type for trigger in first if trigger in second)
 
 
 def _meant(wrong: str, right: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,8 +15,9 @@ from pydantic import (
     field_validator,
 )
 
-from schemas.base import Contract
+from schemas.base import Contract, Problem
 from schemas.calendars import DueEndOf
+from schemas.clocks import Clocked, Share
 from schemas.durations import Duration, clear_on_a_calendar
 from schemas.triggers import FieldPath, Triggers
 
@@ -70,12 +72,18 @@ Due = Annotated[
 ]
 
 
-class Promise(Contract):
+class Promise(Clocked):
     """A deadline promise: each touchpoint of `made_by` makes one, in the journey that it belongs to.
 
     The first touchpoint of `met_by` in that journey meets it, whether before or after the making; at or
     before `due` it is kept, later it is broken. A touchpoint of `cancelled_by` that comes first, and not
     after `due`, cancels it. `at_risk` is the share of the way from made to due at which it is at risk.
+
+    A touchpoint of `revised_by` names another due time, as the making did; `judged_by` says which of those that were named
+    in time counts, of which the best is the earliest. `starts`: the instant in the making at which the clock started, if
+    that was not then. `per`: of several promises of a journey, a touchpoint concerns those with the same value of this
+    field. `parts`: the field of the making that says in how many parts the promise is met, of which each fulfilment brings
+    one, or as many as its field `part` says.
     """
 
     kind: Literal["deadline"] = "deadline"
@@ -83,7 +91,57 @@ class Promise(Contract):
     due: Due
     met_by: Triggers
     cancelled_by: Triggers = Field(default_factory=list)
+    revised_by: Triggers = Field(default_factory=list)
+    judged_by: Literal["first", "latest", "best"] = "latest"
+    starts: Annotated[FieldPath, AfterValidator(_data_only)] | None = None
+    per: FieldPath | None = None
+    parts: FieldPath | None = None
+    part: FieldPath | None = None
     owed_by: Annotated[str, StringConstraints(min_length=1)]
-    at_risk: float = Field(default=0.75, gt=0, lt=1)
+    at_risk: Share = 0.75
     severity: Literal["info", "warning", "critical"] = "warning"
     title: str | None = None
+
+    @property
+    def calendar(self) -> str | None:
+        """The calendar that its due time is counted on."""
+        return None if isinstance(self.due, DueField) else self.due.calendar
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether anything makes it more than a due time that stands fast."""
+        return bool(
+            self.has_clock or self.revised_by or self.per or self.parts or self.warn_at or self.escalate
+        )
+
+    def problems(self) -> Iterator[Problem]:
+        """Where its parts do not fit together, and what would be right."""
+        yield from self.clock_problems()
+        yield from self._misplaced()
+        remedy = "take it out of one of them, or tell the two apart with `where`"
+        for field, triggers, consequence in (
+            ("met_by", self.met_by, "is in met_by, which settles it at once"),
+            ("cancelled_by", self.cancelled_by, "is in cancelled_by, which settles it at once"),
+            ("paused_by", self.paused_by, "pauses its clock, which never starts to run"),
+            ("reset_by", self.reset_by, "begins it anew, which says nothing"),
+            ("revised_by", self.revised_by, "revises it, of which only one can be meant"),
+        ):
+            for trigger in self.made_by:
+                if trigger.is_covered_by(triggers):
+                    yield (field,), f"{trigger.type!r} both makes the promise and {consequence}; {remedy}"
+
+    def _misplaced(self) -> Iterator[Problem]:
+        is_told = not isinstance(self.due, DueWithin)
+        for field in ("paused_by", "reset_by", "starts"):
+            if is_told and getattr(self, field):
+                wrong = "only a duration (`within`) has a clock; an instant that was told stands until another is told"
+                yield (field,), f"{wrong}; take it out, or use `revised_by`"
+        if self.revised_by and not is_told:
+            wrong = "a duration names no new date; what lets it run anew is `reset_by`"
+            yield ("revised_by",), f"{wrong}; use that, or a due time that is a `field`"
+        if self.part is not None and self.parts is None:
+            yield ("part",), "says how many parts a fulfilment brings; say in `parts` how many there are"
+
+
+PROMISE_TRIGGERS = ("made_by", "revised_by", "reset_by", "resumed_by", "paused_by", "met_by", "cancelled_by")
+"""The fields of a promise that name triggers."""

@@ -30,6 +30,21 @@ class Trigger(Contract):
         default_factory=dict
     )
 
+    def is_covered_by(self, others: list[Trigger]) -> bool:
+        """Whether every touchpoint that it takes is taken by one of the others as well."""
+        return any(self._is_within(other) for other in others)
+
+    def _is_within(self, other: Trigger) -> bool:
+        return self.type == other.type and all(
+            path in self.where and set(_alternatives(self.where[path])) <= set(_alternatives(values))
+            for path, values in other.where.items()
+        )
+
+
+def _alternatives(values: Scalar | list[Scalar]) -> list[tuple[bool, Scalar]]:
+    """Each with whether it is a boolean: True == 1 in Python."""
+    return [(isinstance(value, bool), value) for value in (values if isinstance(values, list) else [values])]
+
 
 def _as_triggers(value: Any) -> Any:
     if isinstance(value, str | dict):

@@ -13,17 +13,11 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.core import promises, stalls
-from pipeline.core.instants import NEVER, SECOND
+from pipeline.core.conclusions import attributes, promise_finding, stall_finding
+from pipeline.core.instants import NEVER
 from pipeline.core.journey import Journey
 from pipeline.core.messages import Entry, Micros, Published
-from pipeline.core.outputs import (
-    PromiseDetail,
-    PromiseFinding,
-    StallDetail,
-    StallFinding,
-    encode,
-    moment,
-)
+from pipeline.core.outputs import PromiseFinding, StallFinding, encode, moment
 from pipeline.core.person import Person, Suspect
 from pipeline.core.promises import Making, PromiseFold
 from pipeline.core.rules import PromiseRule, StageRule
@@ -36,7 +30,6 @@ UNSURE: Final = b""
 """Stands for the digest of a finding of which two persons have published revisions: it is published once
 more.
 """
-_HOUR: Final = 3600 * SECOND
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -76,17 +69,18 @@ class Findings:
 
     def _promises(self, person: Person, journey: Journey, rule: PromiseRule, fold: PromiseFold) -> Micros:
         """Publish the promises of a rule and keep the unsettled ones; the soonest of their deadlines."""
-        soonest, unsettled = NEVER, []
-        met, cancelled, watermark = fold.met, fold.cancelled, self._watermark
+        soonest, unsettled, watermark = NEVER, [], self._watermark
         for making in fold.makings:
-            status, settled = promises.judge(making, met, cancelled, watermark)
-            settled_by = None if not settled else cancelled if status == "cancelled" else met
-            if making.status != status or making.settled_by is not settled_by:
-                making.status, making.settled_by = status, settled_by
+            status, settled = promises.judge(making, watermark)
+            settled_by = None if not settled else making.cancelled if status == "cancelled" else making.met
+            terms = making.terms
+            passed = None if terms is None else promises.passed(rule, making, terms, status, watermark)
+            if making.status != status or making.settled_by is not settled_by or making.passed != passed:
+                making.status, making.settled_by, making.passed = status, settled_by, passed
                 self._promise(person, journey, rule, making)
             if not settled:
                 unsettled.append(making)
-                soonest = min(soonest, promises.deadline(making))
+                soonest = min(soonest, promises.deadline(rule, making, watermark))
         fold.makings = unsettled
         return soonest
 
@@ -97,9 +91,11 @@ class Findings:
         content: tuple[Any, ...] = (making.status, person.id, settled_by, facts)
         if rule.calendar is not None:
             content += (rule.calendar.name,)
+        if making.terms is not None or rule.attributes:
+            content += (making.passed, making.terms, attributes(rule, entry))
         revision = self._revision(person, journey, rule, making, content)
         if revision is not None:
-            self._publish(_promise_finding(person, journey, rule, making), revision)
+            self._publish(promise_finding(person, journey, rule, making), revision)
 
     def _stalls(self, person: Person, journey: Journey, rule: StageRule, fold: StageFold) -> Micros:
         """Publish the stalls of a stage and let go of the visits that ended; the deadline of the one
@@ -109,31 +105,33 @@ class Findings:
         if rule.limit is None:
             return NEVER
         for visit in ended:
-            self._stall(person, journey, rule, visit, rule.since(visit.entry.time))
+            self._stall(person, journey, rule, visit)
         inside = fold.inside
         if inside is None:
             return NEVER
-        since = rule.since(inside.entry.time)
-        self._stall(person, journey, rule, inside, since)
-        return stalls.deadline(since, self._watermark)
+        self._stall(person, journey, rule, inside)
+        return stalls.deadline(rule, inside, self._watermark)
 
-    def _stall(self, person: Person, journey: Journey, rule: StageRule, visit: Visit, since: Micros) -> None:
-        status = stalls.judge(visit, since, self._watermark)
-        if visit.status == status:
+    def _stall(self, person: Person, journey: Journey, rule: StageRule, visit: Visit) -> None:
+        status = stalls.judge(rule, visit, self._watermark)
+        passed = None if not rule.is_told_more else stalls.passed(rule, visit, self._watermark)
+        if visit.status == status and visit.passed == passed:
             return
-        visit.status = status
+        visit.status, visit.passed = status, passed
         entry, left = visit.entry, visit.left
         content: tuple[Any, ...] | None = None
         if status != "withdrawn":
             by = left and (left.time, left.source, left.id)
             content = (status, person.id, by, (entry.time, rule.limit, rule.owner, rule.severity))
             if rule.calendar is not None:
-                content += (since, rule.calendar.name)
+                content += (visit.since, rule.calendar.name)
+            if rule.is_told_more:
+                content += (passed, visit.since, visit.clock, visit.warnings, attributes(rule, entry))
         elif not entry.findings:
             return
         revision = self._revision(person, journey, rule, visit, content)
         if revision is not None:
-            self._publish(_stall_finding(person, journey, rule, visit, since), revision)
+            self._publish(stall_finding(person, journey, rule, visit), revision)
 
     def _revision(
         self,
@@ -180,11 +178,11 @@ class Findings:
         if isinstance(rule, PromiseRule):
             making = promises.make(rule, entry) or Making(entry, entry.time, entry.time)
             making.finding_id, making.status = name, "withdrawn"
-            finding = _promise_finding(person, journey, rule, making)
+            finding = promise_finding(person, journey, rule, making)
         else:
-            visit = Visit(entry)
+            visit = stalls.begin(rule, entry, None)
             visit.finding_id, visit.status = name, "withdrawn"
-            finding = _stall_finding(person, journey, rule, visit, rule.since(entry.time))
+            finding = stall_finding(person, journey, rule, visit)
         self._publish(finding, revision)
 
     def _publish(self, finding: PromiseFinding | StallFinding, revision: int) -> None:
@@ -202,72 +200,3 @@ def merge_published(mine: tuple[Published, ...], theirs: tuple[Published, ...]) 
             Published(known.finding_id, max(known.revision, other.revision), UNSURE) if other else known
         )
     return tuple(merged.values())
-
-
-def _reference(entry: Entry) -> str:
-    return f"{entry.source}#{entry.id}"
-
-
-def _promise_finding(person: Person, journey: Journey, rule: PromiseRule, making: Making) -> PromiseFinding:
-    """What was concluded of a promise; its revision is still to be given."""
-    entry, by, status = making.entry, making.settled_by, making.status
-    assert status is not None
-    made_at = moment(entry.time)
-    detail = PromiseDetail(made_at, entry.type, moment(making.due), moment(making.at_risk_at), rule.owner)
-    if rule.calendar is not None:
-        detail.calendar = rule.calendar.name
-    evidence = [_reference(entry)]
-    if by is not None:
-        evidence.append(_reference(by))
-        if status == "cancelled":
-            detail.cancelled_at = moment(by.time)
-        else:
-            detail.met_at = moment(by.time)
-            detail.gap_hours = (by.time - making.due) / _HOUR
-    return PromiseFinding(
-        making.finding_id,
-        rule.name,
-        0,
-        person.id,
-        journey.id,
-        journey.rules.name,
-        journey.key,
-        made_at,
-        made_at,
-        evidence,
-        rule.owner,
-        rule.severity,
-        status,
-        detail,
-    )
-
-
-def _stall_finding(
-    person: Person, journey: Journey, rule: StageRule, visit: Visit, outlasted: Micros
-) -> StallFinding:
-    """What was concluded of a visit that outlasts its limit then; its revision is still to be given."""
-    entry, left, status = visit.entry, visit.left, visit.status
-    assert status is not None
-    # what is withdrawn may have no limit any more, or none that its calendar reaches
-    since = moment(entry.time if outlasted == NEVER else outlasted)
-    limit = rule.limit or 0
-    left_at = None if left is None else moment(left.time)
-    detail = StallDetail(rule.name, moment(entry.time), since, limit / SECOND, left_at)
-    if rule.calendar is not None:
-        detail.calendar = rule.calendar.name
-    return StallFinding(
-        visit.finding_id,
-        rule.name,
-        0,
-        person.id,
-        journey.id,
-        journey.rules.name,
-        journey.key,
-        since,
-        since,
-        [_reference(entry)] if left is None else [_reference(entry), _reference(left)],
-        rule.owner,
-        rule.severity,
-        status,
-        detail,
-    )

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 
+from pipeline.core import promises, stalls
+from pipeline.core.acts import ABANDON, END, ENTER, OF_PROMISES
+from pipeline.core.fields import key_text
 from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
-from pipeline.core.plan import CANCEL, ENTER, LEAVE, MAKE, MEET, JourneyRules, applies
-from pipeline.core.promises import PromiseFold, judge, make
+from pipeline.core.plan import JourneyRules, applies
+from pipeline.core.promises import PromiseFold
 from pipeline.core.rules import PromiseRule, StageRule
-from pipeline.core.stalls import StageFold, Visit
+from pipeline.core.stalls import StageFold
 from pipeline.core.stored import Base, Order
-
-KEPT_MAKINGS: Final = 64
-"""Unsettled promises of one rule that a base keeps; a journey may go on for ever without meeting any."""
 
 EntryKey = tuple[str, str]
 Names = tuple[str, ...]
@@ -61,17 +61,6 @@ def finding_id(rule: PromiseRule | StageRule, journey: str, opening: Entry) -> s
     source = opening.source
     text = f"{rule.label}\0{journey}\0{len(source)}\0{source}{opening.id}"
     return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def key_text(value: Any) -> str | None:
-    """The correlation key that a field gives; None if it gives none. 7 and 7.0 are the same key."""
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value) if isinstance(value, int | float) else None
 
 
 class Journey:
@@ -187,11 +176,11 @@ class Journey:
         """Every entry that may have opened a finding, cut ones included."""
         yield from self.entries
         if self.base is not None:
-            for makings, _, _ in self.base.promises.values():
-                yield from makings
-            for inside, _ in self.base.stages.values():
-                if inside is not None:
-                    yield inside
+            for ledger in self.base.promises.values():
+                yield from [making.entry for making in ledger.makings]
+            for stay in self.base.stages.values():
+                if stay.inside is not None:
+                    yield stay.inside
 
     def visits(self) -> list[tuple[str, Micros]]:
         """The stages that it is in and when each was entered."""
@@ -208,15 +197,13 @@ class Journey:
     def to_base(self) -> tuple[Base, set[int]]:
         """The journey's entries as a base, and the identities of makings that are beyond its bound."""
         lost: set[int] = set()
-        promises = {}
+        ledgers = {}
         for rule, fold in zip(self.rules.promises, self.promises, strict=True):
             if fold is not None:
-                _drop_settled(fold)
-                makings = [making.entry for making in fold.makings]
-                lost |= {id(entry) for entry in makings[:-KEPT_MAKINGS]}
-                promises[rule.name] = (makings[-KEPT_MAKINGS:], fold.met, fold.cancelled)
-        stages = {
-            rule.name: (fold.inside.entry if fold.inside else None, fold.is_over)
+                ledgers[rule.name], beyond = fold.stored()
+                lost |= {id(making.entry) for making in beyond}
+        stays = {
+            rule.name: fold.stored()
             for rule, fold in zip(self.rules.stages, self.stages, strict=True)
             if fold is not None
         }
@@ -228,8 +215,8 @@ class Journey:
                 self.opened_at,
                 self.last_at,
                 self.ended_at,
-                promises,
-                stages,
+                ledgers,
+                stays,
             ),
             lost,
         )
@@ -250,15 +237,12 @@ class Journey:
     def _restore_promises(self, base: Base) -> None:
         for index, rule in enumerate(self.rules.promises):
             if rule.name in base.promises:
-                entries, met, cancelled = base.promises[rule.name]
-                makings = [making for entry in entries if (making := make(rule, entry))]
-                self.promises[index] = PromiseFold(makings, met, cancelled)
+                self.promises[index] = promises.restored(rule, base.promises[rule.name])
 
     def _restore_stages(self, base: Base) -> None:
         for index, rule in enumerate(self.rules.stages):
             if rule.name in base.stages:
-                entry, is_over = base.stages[rule.name]
-                self.stages[index] = StageFold(Visit(entry) if entry else None, is_over)
+                self.stages[index] = stalls.restored(rule, base.stages[rule.name])
 
     def _locate(self) -> None:
         """Say where the journey is, in the order of its rules."""
@@ -277,14 +261,16 @@ class Journey:
         for act, index, alternatives in actions:
             if alternatives is not None and not applies(alternatives, entry.fields):
                 continue
-            if act <= CANCEL:
+            if act <= OF_PROMISES:
                 self._promise(act, index, entry)
-            elif act == LEAVE:
-                left += self._leave(index, entry)
+            elif act <= ABANDON:
+                left += self._leave(act, index, entry)
             elif act == ENTER:
                 entered += self._enter(index, entry)
-            elif self.ended_at is None:
-                self.ended_at = entry.time
+            elif act == END:
+                self.ended_at = entry.time if self.ended_at is None else self.ended_at
+            else:
+                self._stage(index).set_clock(self.rules.stages[index], act, entry)
         if not entered and not left:
             return _STAYED
         self._locate()
@@ -293,25 +279,17 @@ class Journey:
     def _promise(self, act: int, index: int, entry: Entry) -> None:
         fold = self.promises[index]
         if fold is None:
-            fold = self.promises[index] = PromiseFold([])
-        if act == MAKE:
-            making = make(self.rules.promises[index], entry)
-            if making is not None:
-                fold.makings.append(making)
-        elif act == MEET:
-            if fold.met is None:
-                fold.met = entry
-                # meeting wins over a cancellation at the same instant, which may have settled some already
-                self.is_stale |= fold.cancelled is not None and fold.cancelled.time == entry.time
-        elif fold.cancelled is None:
-            fold.cancelled = entry
+            fold = self.promises[index] = PromiseFold()
+        if fold.take(self.rules.promises[index], act, entry):
+            self.is_stale = True
 
-    def _leave(self, index: int, entry: Entry) -> Names:
+    def _leave(self, act: int, index: int, entry: Entry) -> Names:
         rule = self.rules.stages[index]
-        return (rule.name,) if self._stage(index).leave(entry, rule.once) else ()
+        return (rule.name,) if self._stage(index).leave(rule, entry, act == ABANDON) else ()
 
     def _enter(self, index: int, entry: Entry) -> Names:
-        return (self.rules.stages[index].name,) if self._stage(index).enter(entry) else ()
+        rule = self.rules.stages[index]
+        return (rule.name,) if self._stage(index).enter(rule, entry) else ()
 
     def _stage(self, index: int) -> StageFold:
         fold = self.stages[index]
@@ -333,9 +311,3 @@ def keys_of(fields: Mapping[str, Any], journeys: tuple[JourneyRules, ...]) -> li
         if value is not None and (key := key_text(value)) is not None:
             found.append((rules, key))
     return found
-
-
-def _drop_settled(fold: PromiseFold) -> None:
-    fold.makings = [
-        making for making in fold.makings if not judge(making, fold.met, fold.cancelled, 0).settled
-    ]

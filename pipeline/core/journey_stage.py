@@ -21,8 +21,9 @@ from pipeline.core import moves
 from pipeline.core.cutting import digest_of, remember, remember_twin
 from pipeline.core.enrich import Enricher
 from pipeline.core.evaluation import Evaluation, JourneyConfig
+from pipeline.core.fields import key_text
 from pipeline.core.frames import JOURNEY_FRAMES, FrameWriter
-from pipeline.core.journey import journey_id, key_text, keys_of, order
+from pipeline.core.journey import journey_id, keys_of, order
 from pipeline.core.journey_memory import STATE_LAG, JourneyMemory
 from pipeline.core.messages import (
     Arrive,

@@ -56,7 +56,42 @@ class Attribution(msgspec.Struct, gc=False):
     journeys: list[JourneyContext]
 
 
-class PromiseDetail(msgspec.Struct, gc=False):
+class ClockDetail(msgspec.Struct, gc=False, omit_defaults=True):
+    started_at: datetime
+    target_seconds: float
+    spent_seconds: float | None = None
+    paused_at: datetime | None = None
+    paused_seconds: float = 0
+    resets: int = 0
+
+
+class RevisionDetail(msgspec.Struct, gc=False):
+    count: int
+    judged_by: Literal["first", "latest", "best"]
+    first_due_at: datetime
+    latest_due_at: datetime
+    best_due_at: datetime
+
+
+class WarningDetail(msgspec.Struct, gc=False):
+    share: float
+    at: datetime
+    status: Literal["ahead", "passed", "skipped"]
+
+
+class EscalationDetail(msgspec.Struct, gc=False):
+    step: int
+    to: str
+    at: datetime
+
+
+class PartsDetail(msgspec.Struct, gc=False):
+    needed: float
+    brought: float
+
+
+class PromiseDetail(msgspec.Struct, gc=False, omit_defaults=True):
+    kind: Literal["deadline"]
     made_at: datetime
     made_by: str
     due_at: datetime
@@ -65,18 +100,28 @@ class PromiseDetail(msgspec.Struct, gc=False):
     met_at: datetime | None = None
     cancelled_at: datetime | None = None
     gap_hours: float | None = None
-    kind: Literal["deadline"] = "deadline"
     calendar: str | None = None
+    per: str | None = None
+    attributes: dict[str, str] = {}
+    revisions: RevisionDetail | None = None
+    clock: ClockDetail | None = None
+    warnings: list[WarningDetail] = []
+    escalation: EscalationDetail | None = None
+    parts: PartsDetail | None = None
 
 
-class StallDetail(msgspec.Struct, gc=False):
+class StallDetail(msgspec.Struct, gc=False, omit_defaults=True):
     stage: str
     entered_at: datetime
     since: datetime
     limit_seconds: float
+    limit_kind: Literal["declared"]
     left_at: datetime | None = None
-    limit_kind: Literal["declared"] = "declared"
     calendar: str | None = None
+    attributes: dict[str, str] = {}
+    clock: ClockDetail | None = None
+    warnings: list[WarningDetail] = []
+    escalation: EscalationDetail | None = None
 
 
 class PromiseFinding(msgspec.Struct, gc=False, tag_field="type", tag="promise"):

@@ -14,14 +14,16 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
+from pipeline.core import acts
 from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.instants import MINUTE, parse_instant
 from pipeline.core.kinds import can_link
 from pipeline.core.messages import Micros
 from pipeline.core.opening_hours import calendars_of
-from pipeline.core.rules import PromiseRule, StageRule
+from pipeline.core.rules import JUDGES, Attribute, PromiseRule, StageRule, Step
 from schemas.base import Scalar
 from schemas.calendars import DueEndOf, minutes
+from schemas.clocks import Clocked
 from schemas.identifiers import IdentifierKind
 from schemas.journey_map import JourneyMap, JourneyType
 from schemas.promises import DueField, DueWithin, Promise
@@ -34,13 +36,23 @@ Condition = tuple[str, tuple[tuple[bool, Any], ...]]
 """A field path and the values that satisfy it; each with whether it is a boolean: True == 1 in Python."""
 
 
-# What a touchpoint can do in a journey, in the order in which one touchpoint does it.
-MAKE: Final = 0
-MEET: Final = 1
-CANCEL: Final = 2
-LEAVE: Final = 3
-ENTER: Final = 4
-END: Final = 5
+_PROMISE_ACTS: Final = (
+    (acts.MAKE, "made_by"),
+    (acts.REVISE, "revised_by"),
+    (acts.RESET, "reset_by"),
+    (acts.RESUME, "resumed_by"),
+    (acts.PAUSE, "paused_by"),
+    (acts.MEET, "met_by"),
+    (acts.CANCEL, "cancelled_by"),
+)
+_STAGE_ACTS: Final = (
+    (acts.LEAVE, "leave"),
+    (acts.ABANDON, "abandoned_by"),
+    (acts.ENTER, "enter"),
+    (acts.RESTART, "reset_by"),
+    (acts.GO_ON, "resumed_by"),
+    (acts.HALT, "paused_by"),
+)
 
 
 class Action(NamedTuple):
@@ -137,12 +149,15 @@ def micros_of(duration: timedelta) -> Micros:
 
 
 def _due_fields(journey_map: JourneyMap) -> Iterator[tuple[str, str]]:
-    """(touchpoint type, field path) of every due time."""
+    """(touchpoint type, field path) of every due time, and of every instant at which a clock starts."""
     for journey in journey_map.journeys.values():
         for promise in journey.promises.values():
             if isinstance(promise.due, DueField):
-                for trigger in promise.made_by:
+                for trigger in (*promise.made_by, *promise.revised_by):
                     yield trigger.type, promise.due.field
+            if promise.starts is not None:
+                for trigger in promise.made_by:
+                    yield trigger.type, promise.starts
 
 
 def _needed(
@@ -154,19 +169,38 @@ def _needed(
                 if trigger.type == touchpoint_type:
                     for path in trigger.where:
                         yield path, (touchpoint_type, path) in due_fields
+        for path, triggers in _reads(journey):
+            if any(trigger.type == touchpoint_type for trigger in triggers):
+                yield path, (touchpoint_type, path) in due_fields
     yield from sorted((path, True) for of_type, path in due_fields if of_type == touchpoint_type)
 
 
 def _uses(journey: JourneyType) -> Iterator[tuple[int, int, Sequence[Trigger]]]:
     """What the triggers of a journey type are for: (act, index of the promise or stage, triggers)."""
     for index, promise in enumerate(journey.promises.values()):
-        yield MAKE, index, promise.made_by
-        yield MEET, index, promise.met_by
-        yield CANCEL, index, promise.cancelled_by
+        for act, name in _PROMISE_ACTS:
+            yield act, index, getattr(promise, name)
     for index, stage in enumerate(journey.stages.values()):
-        yield LEAVE, index, stage.leave
-        yield ENTER, index, stage.enter
-    yield END, 0, journey.end
+        for act, name in _STAGE_ACTS:
+            yield act, index, getattr(stage, name)
+    yield acts.END, 0, journey.end
+
+
+def _reads(journey: JourneyType) -> Iterator[tuple[str, Sequence[Trigger]]]:
+    """The fields that rules read of the touchpoints of some triggers, beside their conditions and due times."""
+    for promise in journey.promises.values():
+        for path in promise.attributes.values():
+            yield path, promise.made_by
+        if promise.per is not None:
+            for _, name in _PROMISE_ACTS:
+                yield promise.per, getattr(promise, name)
+        if promise.parts is not None:
+            yield promise.parts, promise.made_by
+        if promise.part is not None:
+            yield promise.part, promise.met_by
+    for stage in journey.stages.values():
+        for path in stage.attributes.values():
+            yield path, stage.enter
 
 
 def _journey(
@@ -224,18 +258,27 @@ def _allowed(values: Iterable[Scalar], is_instant: bool) -> Iterator[tuple[bool,
 
 def _promise(name: str, promise: Promise, calendars: Mapping[str, BusinessCalendar]) -> PromiseRule:
     due = promise.due
-    calendar = None if isinstance(due, DueField) or due.calendar is None else calendars[due.calendar]
     return PromiseRule(
         name=name,
         label=f"promise\0{name}",
+        owner=promise.owed_by,
+        severity=promise.severity,
+        calendar=None if promise.calendar is None else calendars[promise.calendar],
+        warn_at=tuple(promise.warn_at),
+        steps=_steps(promise),
+        has_clock=promise.has_clock,
+        attributes=_attributes(promise),
         due_field=due.field if isinstance(due, DueField) else None,
         within=micros_of(due.within) if isinstance(due, DueWithin) else 0,
         at_risk=promise.at_risk,
-        owner=promise.owed_by,
-        severity=promise.severity,
-        calendar=calendar,
         end_of=due.days() if isinstance(due, DueEndOf) else None,
         at=minutes(due.at) * MINUTE if isinstance(due, DueEndOf) and due.at is not None else None,
+        start_field=promise.starts,
+        judged_by=JUDGES.index(promise.judged_by),
+        per=promise.per,
+        parts=promise.parts,
+        part=promise.part,
+        has_terms=promise.has_terms,
     )
 
 
@@ -243,9 +286,22 @@ def _stage(name: str, stage: Stage, calendars: Mapping[str, BusinessCalendar]) -
     return StageRule(
         name=name,
         label=f"stall\0{name}",
-        once=stage.visits == "once",
-        limit=None if stage.expected is None else micros_of(stage.expected),
         owner=stage.owner,
         severity=stage.severity,
         calendar=None if stage.calendar is None else calendars[stage.calendar],
+        warn_at=tuple(stage.warn_at),
+        steps=_steps(stage),
+        has_clock=stage.has_clock,
+        attributes=_attributes(stage),
+        once=stage.visits == "once",
+        limit=None if stage.expected is None else micros_of(stage.expected),
+        given_up=None if stage.abandoned_after is None else micros_of(stage.abandoned_after),
     )
+
+
+def _steps(clocked: Clocked) -> tuple[Step, ...]:
+    return tuple(Step(micros_of(step.after), step.to) for step in clocked.escalate)
+
+
+def _attributes(clocked: Clocked) -> tuple[Attribute, ...]:
+    return tuple(Attribute(name, path) for name, path in sorted(clocked.attributes.items()))

@@ -7,66 +7,141 @@ is promised then, and no visit becomes a stall.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
 
 from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
 from schemas.finding import Severity
 
+FIRST: Final = 0
+LATEST: Final = 1
+BEST: Final = 2
+"""By which of the due times that were told a promise is judged: places in `Terms.told`."""
+JUDGES: Final[tuple[Literal["first"], Literal["latest"], Literal["best"]]] = ("first", "latest", "best")
+"""Their names."""
+
+
+class Step(NamedTuple):
+    """A step of escalation: so long after the breach it is the team's."""
+
+    after: Micros
+    to: str
+
+
+class Attribute(NamedTuple):
+    """A field of the opening touchpoint by which findings are told apart, such as the campaign."""
+
+    name: str
+    path: str
+
 
 @dataclass(frozen=True)
-class PromiseRule:
-    """A deadline promise; `label` tells it from a stage of its name.
+class Rule:
+    """What promises and stages have in common; `label` tells a promise from a stage of its name.
 
-    It is due at `due_field` of the making, or else at the end of the business day `end_of` (see
-    `BusinessCalendar.end_of_day`) at `at`, or else `within` after the making.
+    `warn_at`: the shares of the way at which to warn, in order. `has_clock`: it can be paused or begun anew.
     """
 
     name: str
     label: str
-    due_field: str | None
-    within: Micros
-    at_risk: float
     owner: str
     severity: Severity
     calendar: BusinessCalendar | None = None
-    end_of: int | None = None
-    at: Micros | None = None
+    warn_at: tuple[float, ...] = ()
+    steps: tuple[Step, ...] = ()
+    has_clock: bool = False
+    attributes: tuple[Attribute, ...] = ()
 
-    def due(self, making: Entry) -> Micros | None:
-        """When the promise of this touchpoint is due; None if the touchpoint promises nothing."""
-        if self.due_field is not None:
-            due = making.fields.get(self.due_field)
-            return due if type(due) is int else None
-        if self.calendar is None:
-            return making.time + self.within
-        if self.end_of is None:
-            ends = self.calendar.after(making.time, self.within)
-        else:
-            ends = self.calendar.end_of_day(making.time, self.end_of, self.at)
-        return None if ends == NEVER else ends
+    @property
+    def is_told_more(self) -> bool:
+        """Whether its findings say more than when it began and ended."""
+        return bool(self.has_clock or self.warn_at or self.steps or self.attributes)
 
-    def at_risk_at(self, made: Micros, due: Micros) -> Micros:
-        """When a share of the way from making to due time has passed, of the open time if there is a calendar."""
+    def later(self, instant: Micros, duration: Micros) -> Micros:
+        """So long after an instant, of the open time if there is a calendar; NEVER if that does not come."""
+        return instant + duration if self.calendar is None else self.calendar.after(instant, duration)
+
+    def share_at(self, start: Micros, end: Micros, share: float) -> Micros:
+        """When a share of the way between two instants has passed, of the open time if there is a calendar."""
         if self.calendar is None:
-            return made + round(max(0, due - made) * self.at_risk)
-        return self.calendar.after(made, round(self.calendar.between(made, due) * self.at_risk))
+            return start + round(max(0, end - start) * share)
+        return self.calendar.after(start, round(self.calendar.between(start, end) * share))
+
+    def shares(self, start: Micros, end: Micros) -> list[Micros]:
+        """The instants of the warnings between two instants."""
+        return [self.share_at(start, end, share) for share in self.warn_at]
+
+    def escalated(self, breach: Micros, until: Micros) -> int:
+        """How many steps of escalation a breach has taken by an instant."""
+        return sum(1 for step in self.steps if self.later(breach, step.after) <= until)
+
+    def next_step(self, breach: Micros, after: Micros) -> Micros:
+        """The first instant after another at which a breach takes a step; NEVER if there is none."""
+        soonest = NEVER
+        for step in self.steps:
+            at = self.later(breach, step.after)
+            if after < at < soonest:
+                soonest = at
+        return soonest
 
 
 @dataclass(frozen=True)
-class StageRule:
-    """A stage; `limit` is the longest dwell that is no stall, None if the stage may last. `label`: as a promise's."""
+class PromiseRule(Rule):
+    """A deadline promise.
 
-    name: str
-    label: str
-    once: bool
-    limit: Micros | None
-    owner: str
-    severity: Severity
-    calendar: BusinessCalendar | None = None
+    It is due at `due_field` of the making, or else at the end of the business day `end_of` (see
+    `BusinessCalendar.end_of_day`) at `at`, or else `within` after the start: the making, or the instant in `start_field`.
+    `judged_by` is one of FIRST, LATEST, BEST. `per`: the field that tells the promises of a journey apart. `parts`: the
+    field that says in how many parts it is met, of which a fulfilment brings as many as `part` says. `has_terms`: any of
+    that makes it more than a due time.
+    """
+
+    due_field: str | None = None
+    within: Micros = 0
+    at_risk: float = 0.75
+    end_of: int | None = None
+    at: Micros | None = None
+    start_field: str | None = None
+    judged_by: int = LATEST
+    per: str | None = None
+    parts: str | None = None
+    part: str | None = None
+    has_terms: bool = False
+
+    def start(self, making: Entry) -> Micros:
+        """When the way to the due time begins."""
+        if self.start_field is not None:
+            start = making.fields.get(self.start_field)
+            if type(start) is int:
+                return start
+        return making.time
+
+    def due(self, told: Entry) -> Micros | None:
+        """When the promise is due that this touchpoint makes or revises; None if it promises nothing."""
+        if self.due_field is not None:
+            due = told.fields.get(self.due_field)
+            return due if type(due) is int else None
+        if self.calendar is None:
+            return self.start(told) + self.within
+        if self.end_of is None:
+            ends = self.calendar.after(self.start(told), self.within)
+        else:
+            ends = self.calendar.end_of_day(told.time, self.end_of, self.at)
+        return None if ends == NEVER else ends
+
+
+@dataclass(frozen=True)
+class StageRule(Rule):
+    """A stage; `limit` is the longest dwell that is no stall, None if the stage may last.
+
+    `given_up`: how long after it began a stall is abandoned, None: never.
+    """
+
+    once: bool = True
+    limit: Micros | None = None
+    given_up: Micros | None = None
 
     def since(self, entered: Micros) -> Micros:
         """The last instant at which a visit that began at `entered` is no stall yet; NEVER if it can't be one."""
-        if self.limit is None:
-            return NEVER
-        return entered + self.limit if self.calendar is None else self.calendar.after(entered, self.limit)
+        return NEVER if self.limit is None else self.later(entered, self.limit)

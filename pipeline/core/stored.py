@@ -104,12 +104,81 @@ class Run(msgspec.Struct, array_like=True, gc=False):
     entries: list[Entry]
 
 
-class Base(msgspec.Struct, array_like=True):
-    """What is left of a journey's cut entries. Rules are by name, so that a changed map finds them again.
-
-    `promises`: name → (makings that were not settled, met, cancelled); `stages`: name → (entry inside, is
-    over).
+class ClockState(msgspec.Struct, array_like=True):
+    """See `pipeline.core.clock`: `left` of the target, running since `runs_from` unless `paused_at`; `paused` so long in
+    all, begun anew `resets` times.
     """
+
+    started_at: Micros
+    runs_from: Micros
+    left: Micros
+    paused_at: Micros | None = None
+    paused: Micros = 0
+    resets: int = 0
+
+
+class Terms(msgspec.Struct, array_like=True):
+    """What a promise has beyond a due time that stands fast, so far as its rule speaks of it.
+
+    `told`: the due times first, latest (in time) and earliest named; `revisions` how often another one was named; `words`
+    are the last touchpoints that revised, paused, resumed or reset it. `warnings` are the instants of its warnings. Of
+    a fulfilment in parts `brought` have come. `changes` grows with each of these.
+    """
+
+    per: str | None
+    told: tuple[Micros, Micros, Micros]
+    revisions: int = 0
+    clock: ClockState | None = None
+    warnings: list[Micros] = []
+    needed: float = 1
+    brought: float = 0
+    words: list[tuple[str, str]] = []
+    changes: int = 0
+
+
+class StoredMaking(msgspec.Struct, array_like=True):
+    """A promise that is not settled; its due times are kept only where the touchpoint that made it does not say all."""
+
+    entry: Entry
+    met: Entry | None = None
+    cancelled: Entry | None = None
+    due: Micros = 0
+    at_risk_at: Micros = 0
+    terms: Terms | None = None
+
+
+class Scope(msgspec.Struct, array_like=True):
+    """What has happened to the promises of a rule that a value of `per` tells from others, and to those still to be made:
+    what met and cancelled them first, how many parts were brought, what brought the last, and since when they are paused.
+    """
+
+    met: Entry | None = None
+    cancelled: Entry | None = None
+    brought: float = 0
+    last: Entry | None = None
+    paused_at: Micros | None = None
+
+
+class Ledger(msgspec.Struct, array_like=True):
+    """The promises of a rule; `common` is the scope of what names no value of `per`."""
+
+    makings: list[StoredMaking]
+    common: Scope
+    scopes: dict[str, Scope] = {}
+
+
+class Stay(msgspec.Struct, array_like=True):
+    """A stage: the entry inside, whether it is over, and the clocks."""
+
+    inside: Entry | None
+    is_over: bool
+    clock: ClockState | None = None
+    paused_at: Micros | None = None
+    warnings: list[Micros] = []
+
+
+class Base(msgspec.Struct, array_like=True):
+    """What is left of a journey's cut entries. Rules are by name, so that a changed map finds them again."""
 
     journey_type: str
     key: str
@@ -117,8 +186,8 @@ class Base(msgspec.Struct, array_like=True):
     opened_at: Micros
     last_at: Micros
     ended_at: Micros | None
-    promises: dict[str, tuple[list[Entry], Entry | None, Entry | None]]
-    stages: dict[str, tuple[Entry | None, bool]]
+    promises: dict[str, Ledger]
+    stages: dict[str, Stay]
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):

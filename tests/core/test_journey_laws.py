@@ -189,7 +189,7 @@ def test_extending_a_fold_gives_what_refolding_gives(drawn: list[Happening]) -> 
 
 def _facts(journey: Any) -> Any:
     promises = [
-        fold and ([making.entry.id for making in fold.makings], fold.met and fold.met.id, fold.cancelled)
+        fold and ([making.entry.id for making in fold.makings], fold.common.met and fold.common.met.id, fold.common.cancelled)
         for fold in journey.promises
     ]
     stages = [
@@ -224,7 +224,7 @@ def test_a_refold_from_a_base_goes_on_where_the_cut_part_ended(drawn: list[Happe
         )
         assert (based.ended_at, based.where) == (whole.ended_at, whole.where)
         for mine, theirs in zip(based.promises, whole.promises, strict=True):
-            assert (mine and mine.met and mine.met.id) == (theirs and theirs.met and theirs.met.id)
+            assert (mine and mine.common.met) == (theirs and theirs.common.met)
 
 
 def _entry(touchpoint: Touchpoint) -> Entry:

@@ -9,7 +9,8 @@ import pytest
 from journey_world import DELIVERED, PLACED, REVIEWED, SHIPPED, SHOP, plan_of, us
 from pydantic import ValidationError
 
-from pipeline.core.plan import ENTER, LEAVE, MEET, applies, plan_from
+from pipeline.core.acts import ENTER, LEAVE, MEET
+from pipeline.core.plan import applies, plan_from
 
 
 def shop(**promise: Any) -> dict[str, Any]:
