@@ -157,6 +157,13 @@ class Cluster:
         with closing(Watcher(self.settings.kafka_client, self.settings.topology)) as watcher:
             watcher.wait(seconds, lambda _: self.require_all_running(), every=0.2)
 
+    def settle_past_open_transactions(self, seconds: float = 120.0) -> None:
+        """As `settle`, when also what the transactions of a frozen worker held back is worked off: the broker ends them."""
+        topics = [spec.name for spec in self.settings.topology.specs()]
+        with closing(Watcher(self.settings.kafka_client, self.settings.topology)) as watcher:
+            watcher.wait_past(topics, seconds)
+        self.settle()
+
     def require_all_running(self) -> None:
         if self.restarts:
             self.tend()

@@ -2,9 +2,10 @@
 
 Run as a file, like `throughline worker`. FAULT_POINT names the place as `<stage>.<moment>`, or as
 `<stage>.<moment>@<message>` if only a batch counts that holds such a message; FAULT_NTH at which time of passing it,
-FAULT_SIGNAL what the worker does to itself there, FAULT_LOG the file in which it and the batch are noted before. Without
-FAULT_POINT nothing breaks. FAULT_SESSION makes the group notice sooner that a worker is gone; FAULT_OFF switches a
-mechanism of the product off, to show that BASE then fails.
+FAULT_SIGNAL what the worker does to itself there, FAULT_LOG the file in which it and the batch are noted before. What
+became of that batch, if the worker lives on, is in the worker's own log. Without FAULT_POINT nothing breaks.
+FAULT_SESSION makes the group notice sooner that a worker is gone; FAULT_OFF switches a mechanism of the product off, to
+show that BASE then fails.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +36,8 @@ _POINT = os.environ.get("FAULT_POINT", "")
 _STAGE, _, _REST = _POINT.partition(".")
 _MOMENT, _, _MESSAGE = _REST.partition("@")
 _HELD = -1
+BATCH_COMMITTED = "the batch of the fault was committed"
+BATCH_REFUSED = "the batch of the fault was refused:"
 _FRAMES: dict[str, Frames[Any]] = {
     "linker": LINK_FRAMES,
     "identity": IDENTITY_FRAMES,
@@ -42,6 +46,8 @@ _FRAMES: dict[str, Frames[Any]] = {
 _now = threading.local()
 """`stage` that works in this thread, and its `batch`."""
 _passing = itertools.count(1)
+_struck: list[Batch] = []
+"""The batch at which the fault took place."""
 
 
 class Batch(NamedTuple):
@@ -83,6 +89,8 @@ def _pass(batch: Batch | None) -> None:
 
 def _hit(batch: Batch | None) -> None:
     path = Path(os.environ["FAULT_LOG"])
+    if batch:
+        _struck.append(batch)
     with path.open("a", encoding="utf-8") as log:
         place = " ".join(map(str, batch[:4])) if batch else ""
         log.write(f"{os.getpid()} {_POINT} {place}\n")
@@ -94,6 +102,20 @@ def _hit(batch: Batch | None) -> None:
         os.kill(os.getpid(), number)
     else:
         threading.Event().wait()
+
+
+@contextmanager
+def _end_told(batch: Batch) -> Iterator[None]:
+    """Says what became of the batch of the fault, when the worker goes on: BATCH_COMMITTED, or BATCH_REFUSED and why."""
+    end = BATCH_COMMITTED
+    try:
+        yield
+    except BaseException as error:
+        end = f"{BATCH_REFUSED} {type(error).__name__}"
+        raise
+    finally:
+        if any(batch is struck for struck in _struck):
+            sys.stderr.write(f"{end}\n")
 
 
 def lay_faults() -> None:
@@ -119,8 +141,9 @@ def _lay_into_units() -> None:
         stage = _now.stage = self.spec.name
         _now.batch = Batch.of(stage, (self.spec.topic, self.partition), records, start, end)
         try:
-            strike(stage, "given")
-            return process(self, records, start, end)
+            with _end_told(_now.batch):
+                strike(stage, "given")
+                return process(self, records, start, end)
         finally:
             _now.batch = None
 

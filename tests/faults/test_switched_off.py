@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from base import compare
-from cluster import SESSION_SECONDS, Cluster, Fault, NewSettings, Tell, cluster, until
+from cluster import Cluster, Fault, NewSettings, Tell, WorkerProcess, cluster, until
+from faulty_worker import BATCH_COMMITTED, BATCH_REFUSED
 from memory_oracle import expected
 from proxy import Proxy
 from test_killed import kill_at
 from test_warehouse import REFUSED, lay_refused_rows
 from workload import Workload, send, small
 
+from pipeline.engine.errors import EXIT_FENCED
 from pipeline.settings import Settings
 
 pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(240)]
@@ -30,19 +31,6 @@ def killed(*points: str) -> Callable[[Cluster, Workload], None]:
     return run
 
 
-def frozen(running: Cluster, workload: Workload) -> None:
-    """A worker frozen before the broker has anything of its transaction, revived when its work was done by another."""
-    zombie = running.start(Fault("journey.output", 1, signal.SIGSTOP))
-    send(running.settings, workload.records)
-    until(lambda: bool(running.faults()), "a worker freezes")
-    until(zombie.is_stopped, "it is frozen")
-    running.start()
-    time.sleep(SESSION_SECONDS + 2)
-    running.settle()
-    zombie.signal(signal.SIGCONT)
-    time.sleep(5)
-
-
 def refusing(running: Cluster, workload: Workload) -> None:
     lay_refused_rows(running)
     send(running.settings, workload.records)
@@ -51,7 +39,6 @@ def refusing(running: Cluster, workload: Workload) -> None:
 
 FAULTS: dict[str, Callable[[Cluster, Workload], None]] = {
     "position": killed("journey.committed", "identity.committed", "ingest.committed"),
-    "fencing": frozen,
     "written then acknowledged": killed(*3 * ["warehouse.gathered"]),
     "bisection": refusing,
 }
@@ -69,6 +56,55 @@ def test_without_the_mechanism_the_same_faults_are_told(
         said = differences(settings, workload, REFUSED if mechanism == "bisection" else 0)
         assert said, f"equal although {mechanism} was switched off"
         tell(f"switched off: {mechanism}; BASE said {len(said)} things, first: {said[0][:160]}")
+
+
+def test_without_fencing_a_frozen_worker_repeats_what_another_has_done(
+    new_settings: NewSettings, tmp_path: Path, tell: Tell
+) -> None:
+    workload, settings = small(), new_settings()
+    with cluster(settings, tmp_path, off="fencing") as running:
+        zombie = frozen(running, workload)
+        zombie.signal(signal.SIGCONT)
+        until(lambda: BATCH_COMMITTED in zombie.log(), "the zombie commits what is not its any more")
+        running.end()  # it claims nothing any more, so what the group gives to it would never be worked off
+        said = differences(settings, workload)
+        twice = [each for each in said if "enriched" in each and "published more than once" in each]
+        assert twice, f"nothing was published twice although fencing was switched off, but: {said}"
+        tell(f"switched off: fencing; BASE said {len(said)} things, among them: {twice[0][:160]}")
+
+
+@pytest.mark.parametrize("off", ["", "silence"])
+def test_with_fencing_the_same_frozen_worker_changes_nothing(
+    new_settings: NewSettings, tmp_path: Path, assert_base: Callable[..., None], off: str
+) -> None:
+    """It ends by itself; and if it does not, it is refused."""
+    workload = small()
+    with cluster(new_settings(), tmp_path, off=off) as running:
+        zombie = frozen(running, workload)
+        zombie.signal(signal.SIGCONT)
+        if off:
+            until(lambda: BATCH_REFUSED in zombie.log(), "the zombie is refused")
+        else:
+            assert zombie.await_end() == EXIT_FENCED
+            running.workers.remove(zombie)
+        assert_base(running, workload, f"a worker frozen with a batch; switched off: {off or 'nothing'}")
+        assert BATCH_COMMITTED not in zombie.log()
+
+
+def frozen(running: Cluster, workload: Workload) -> WorkerProcess:
+    """A worker frozen with a batch of touchpoints in its hands, while another does everything: BASE holds.
+
+    Nothing of the batch's transaction has reached the broker, which thus can't end it for its age, and nobody who opens
+    the partition has to wait for it: nothing but fencing keeps it from being committed whole when the worker goes on.
+    """
+    zombie = running.start(Fault("journey.given@Arrive", 1, signal.SIGSTOP))
+    send(running.settings, workload.records)
+    until(lambda: bool(running.faults()), "a worker freezes")
+    until(zombie.is_stopped, "it is frozen")
+    running.start()
+    running.settle_past_open_transactions()
+    assert differences(running.settings, workload) == []
+    return zombie
 
 
 def test_without_another_try_a_lost_confirmation_is_told(
