@@ -8,7 +8,7 @@ its instants are those that would come if it went on at once; time beyond `pause
 from __future__ import annotations
 
 from pipeline.core.calendars import BusinessCalendar
-from pipeline.core.instants import LAST
+from pipeline.core.instants import LAST, NEVER
 from pipeline.core.messages import Micros
 from pipeline.core.stored import ClockState
 
@@ -40,6 +40,11 @@ def spent(clock: ClockState, calendar: BusinessCalendar | None, target: Micros, 
 def reached(clock: ClockState, instant: Micros) -> Micros:
     """Up to where time has passed for a clock when it is `instant`."""
     return instant if clock.paused_at is None else min(instant, clock.paused_at)
+
+
+def coming(clock: ClockState, instant: Micros) -> Micros:
+    """An instant that time will reach for a clock as it stands; NEVER for one that it will not."""
+    return instant if clock.paused_at is None or instant <= clock.paused_at else NEVER
 
 
 def pause(clock: ClockState, calendar: BusinessCalendar | None, instant: Micros) -> bool:

@@ -296,12 +296,12 @@ def deadline(rule: PromiseRule, making: Making, watermark: Micros) -> Micros:
     terms = making.terms
     if terms is None:
         return soonest
-    if terms.clock is not None and terms.clock.paused_at is not None:
-        return NEVER
     for at in terms.warnings:
         if watermark < at < soonest:
             soonest = at
-    return min(soonest, rule.next_step(making.due, watermark)) if rule.steps else soonest
+    if rule.steps:
+        soonest = min(soonest, rule.next_step(making.due, watermark))
+    return soonest if terms.clock is None else clocks.coming(terms.clock, soonest)
 
 
 def _is_open(making: Making) -> bool:

@@ -147,15 +147,15 @@ def judge(rule: StageRule, visit: Visit, watermark: Micros) -> StallStatus:
     left, since = visit.left, visit.since
     if since == NEVER:
         return "withdrawn"
-    if left is not None and left.time <= since:
-        return "withdrawn"
+    given_up_at = NEVER if rule.given_up is None else rule.later(since, rule.given_up)
+    if left is not None:
+        if left.time <= since:
+            return "withdrawn"
+        return "abandoned" if visit.is_given_up or left.time > given_up_at else "resolved"
     if visit.clock is not None:
         watermark = clocks.reached(visit.clock, watermark)
-    if left is None and watermark <= since:
+    if watermark <= since:
         return "withdrawn"
-    given_up_at = NEVER if rule.given_up is None else rule.later(since, rule.given_up)
-    if left is not None and left.time <= given_up_at:
-        return "abandoned" if visit.is_given_up else "resolved"
     if watermark > given_up_at:
         return "abandoned"
     return "escalated" if rule.steps and rule.escalated(since, watermark) else "opened"
@@ -175,7 +175,7 @@ def passed(rule: StageRule, visit: Visit, watermark: Micros) -> tuple[int, int]:
 def deadline(rule: StageRule, visit: Visit, watermark: Micros) -> Micros:
     """When time alone will change what is to be said of a visit under way; NEVER if it will not."""
     since = visit.since
-    if since == NEVER or (visit.clock is not None and visit.clock.paused_at is not None):
+    if since == NEVER:
         return NEVER
     soonest = since + 1 if watermark <= since else NEVER
     for at in visit.warnings:
@@ -185,7 +185,7 @@ def deadline(rule: StageRule, visit: Visit, watermark: Micros) -> Micros:
         soonest = min(soonest, rule.next_step(since, watermark))
     if rule.given_up is not None and watermark <= (given_up_at := rule.later(since, rule.given_up)) < NEVER:
         soonest = min(soonest, given_up_at + 1)
-    return soonest
+    return soonest if visit.clock is None else clocks.coming(visit.clock, soonest)
 
 
 def _set_instants(rule: StageRule, visit: Visit) -> None:

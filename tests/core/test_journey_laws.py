@@ -189,7 +189,12 @@ def test_extending_a_fold_gives_what_refolding_gives(drawn: list[Happening]) -> 
 
 def _facts(journey: Any) -> Any:
     promises = [
-        fold and ([making.entry.id for making in fold.makings], fold.common.met and fold.common.met.id, fold.common.cancelled)
+        fold
+        and (
+            [making.entry.id for making in fold.makings],
+            fold.common.met and fold.common.met.id,
+            fold.common.cancelled,
+        )
         for fold in journey.promises
     ]
     stages = [

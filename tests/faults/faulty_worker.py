@@ -14,6 +14,7 @@ import atexit
 import itertools
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator

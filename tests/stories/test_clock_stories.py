@@ -1,0 +1,265 @@
+"""Clocks: pauses, resets, warnings, escalation. The tables follow what ServiceNow and Zendesk publish of their SLAs.
+
+Times are UTC; in Berlin, where the office is, it is an hour later.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from clock_world import (
+    ASKED,
+    DROPPED,
+    MOVED,
+    OPENED,
+    REPLIED,
+    SOLVED,
+    answer,
+    handling,
+)
+from journey_world import Story, at
+
+Told = list[tuple[str, str]]
+
+
+def told(journey_map: dict[str, Any], happened: Told, until: str) -> Any:
+    """The last word about the one finding of a map, or None."""
+    story = Story(journey_map)
+    for when, kind in happened:
+        story.happens(f"2026-03-{when}", kind)
+    story.until(f"2026-03-{until}")
+    found = [*story.all("answer"), *story.all("handling")]
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize(
+    ("happened", "due"),
+    [
+        # without a pause it is due when it was from the beginning
+        ([("02 09:00", OPENED)], "02 17:00"),
+        # ServiceNow: the breach time moves by what the pause took
+        ([("02 09:00", OPENED), ("02 10:00", ASKED), ("02 13:00", REPLIED)], "02 20:00"),
+        # several pauses add up; to pause twice is to pause once, to go on twice is to go on once
+        (
+            [
+                ("02 09:00", OPENED),
+                ("02 10:00", ASKED),
+                ("02 10:30", ASKED),
+                ("02 11:00", REPLIED),
+                ("02 11:30", REPLIED),
+                ("02 12:00", ASKED),
+                ("02 14:00", REPLIED),
+            ],
+            "02 20:00",
+        ),
+        # while it is paused: when it would be due if it went on at once, which is what it was at the pause
+        ([("02 09:00", OPENED), ("02 10:00", ASKED)], "02 17:00"),
+        # paused before it starts: it starts standing still
+        ([("02 08:00", ASKED), ("02 09:00", OPENED), ("02 11:00", REPLIED)], "02 19:00"),
+        # begun anew by the transfer, with all of its time, and with no pause behind it
+        (
+            [
+                ("02 09:00", OPENED),
+                ("02 10:00", ASKED),
+                ("02 11:00", REPLIED),
+                ("02 12:00", MOVED),
+            ],
+            "02 20:00",
+        ),
+        # begun anew while it stands still: from there on
+        ([("02 09:00", OPENED), ("02 10:00", ASKED), ("02 12:00", MOVED), ("02 13:00", REPLIED)], "02 21:00"),
+    ],
+)
+def test_the_due_time_moves_with_the_pauses(happened: Told, due: str) -> None:
+    found = told(answer(), happened, "02 12:30")
+    assert found.detail.due_at == at(f"2026-03-{due}")
+
+
+@pytest.mark.parametrize(
+    ("happened", "due"),
+    [
+        # Zendesk: business hours of pending time do not count; the lunch break counts neither way
+        ([("02 08:00", OPENED), ("02 09:00", ASKED), ("02 13:00", REPLIED)], "03 13:00"),
+        # a pause over the night that takes no open hour moves nothing
+        ([("02 08:00", OPENED), ("02 16:00", ASKED), ("03 08:00", REPLIED)], "03 09:00"),
+        # a pause over a holiday, Wednesday: Thursday morning is as if it were Tuesday evening
+        ([("03 08:00", OPENED), ("03 16:00", ASKED), ("05 08:00", REPLIED)], "05 09:00"),
+        # a reset after closing time starts with the next opening
+        ([("02 08:00", OPENED), ("02 20:00", MOVED)], "05 09:00"),
+    ],
+)
+def test_a_pause_costs_open_time_where_there_is_a_calendar(happened: Told, due: str) -> None:
+    found = told(answer(due={"within": "8h", "calendar": "office"}), happened, "02 08:30")
+    assert found.detail.due_at == at(f"2026-03-{due}")
+
+
+def test_what_is_paused_neither_comes_to_be_at_risk_nor_breaks() -> None:
+    happened = [("02 09:00", OPENED), ("02 10:00", ASKED)]
+    found = told(answer(), happened, "20 00:00")
+    assert (found.status, found.detail.clock.paused_at) == ("made", at("2026-03-02 10:00"))
+
+
+@pytest.mark.parametrize(
+    ("solved", "status", "gap", "spent"),
+    [("02 20:00", "kept", 0.0, 8.0), ("02 20:30", "broken", 0.5, 8.5), ("02 11:00", "kept", -7.0, 1.0)],
+)
+def test_what_it_has_taken_is_told_when_it_is_settled(
+    solved: str, status: str, gap: float, spent: float
+) -> None:
+    happened = [("02 09:00", OPENED), ("02 10:00", ASKED), ("02 13:00", REPLIED), (solved, SOLVED)]
+    found = told(answer(), happened, "04 00:00")
+    clock = found.detail.clock
+    assert (found.status, found.detail.gap_hours) == (status, gap)
+    assert (clock.target_seconds, clock.spent_seconds) == (8 * 3600, spent * 3600)
+
+
+def test_a_promise_that_is_met_while_it_is_paused_is_kept_and_its_pause_ends_then() -> None:
+    found = told(answer(), [("02 09:00", OPENED), ("02 10:00", ASKED), ("05 10:00", SOLVED)], "06 00:00")
+    assert (found.status, found.detail.due_at) == ("kept", at("2026-03-05 17:00"))
+    assert (found.detail.clock.paused_at, found.detail.clock.paused_seconds) == (None, 3 * 86_400)
+
+
+def test_a_promise_that_is_cancelled_while_it_is_paused_is_cancelled() -> None:
+    found = told(answer(), [("02 09:00", OPENED), ("02 10:00", ASKED), ("05 10:00", DROPPED)], "06 00:00")
+    assert (found.status, found.detail.cancelled_at) == ("cancelled", at("2026-03-05 10:00"))
+
+
+@pytest.mark.parametrize("kind", [ASKED, MOVED])
+def test_what_comes_after_the_breach_mends_nothing(kind: str) -> None:
+    happened = [("02 09:00", OPENED), ("02 17:30", kind), ("02 18:00", SOLVED)]
+    found = told(answer(), happened, "04 00:00")
+    assert (found.status, found.detail.due_at) == ("broken", at("2026-03-02 17:00"))
+
+
+def test_a_pause_that_begins_at_the_due_time_comes_too_late() -> None:
+    assert told(answer(), [("02 09:00", OPENED), ("02 17:00", ASKED)], "03 00:00").status == "broken"
+
+
+def test_a_late_pause_revises_what_was_broken() -> None:
+    story = Story(answer())
+    story.happens("2026-03-02 09:00", OPENED)
+    story.until("2026-03-02 18:00")
+    assert story.last("answer").status == "broken"
+    story.happens("2026-03-02 12:00", ASKED)
+    story.happens("2026-03-02 16:00", REPLIED)
+    story.batch()
+    found = story.last("answer")
+    assert (found.status, found.detail.due_at) == ("made", at("2026-03-02 21:00"))
+    assert story.until("2026-03-02 21:30").last("answer").status == "broken"
+
+
+def test_a_pause_says_what_paused_it() -> None:
+    found = told(answer(), [("02 09:00", OPENED), ("02 10:00", ASKED), ("02 11:00", REPLIED)], "02 12:00")
+    assert found.evidence == [f"shop#{kind}-1" for kind in (OPENED, ASKED, REPLIED)]
+
+
+def test_at_risk_waits_for_the_pause_as_well() -> None:
+    happened = [("02 09:00", OPENED), ("02 10:00", ASKED), ("02 13:00", REPLIED)]
+    assert told(answer(), happened, "02 17:59").status == "made"
+    found = told(answer(), happened, "02 18:00")
+    assert (found.status, found.detail.at_risk_at) == ("at_risk", at("2026-03-02 18:00"))
+
+
+def test_what_was_at_risk_before_the_pause_stays_so() -> None:
+    happened = [("02 09:00", OPENED), ("02 15:30", ASKED), ("02 20:00", REPLIED)]
+    found = told(answer(), happened, "02 20:30")
+    assert (found.status, found.detail.at_risk_at) == ("at_risk", at("2026-03-02 15:00"))
+    assert found.detail.due_at == at("2026-03-02 21:30")
+
+
+def test_the_clock_may_have_started_before_the_promise_was_made() -> None:
+    journey_map = answer(starts="data.reported")
+    story = Story(journey_map)
+    story.happens("2026-03-02 09:00", OPENED, reported="2026-03-02 05:00")
+    found = story.until("2026-03-02 09:30").last("answer")
+    assert (found.detail.due_at, found.detail.made_at) == (at("2026-03-02 13:00"), at("2026-03-02 09:00"))
+    assert found.detail.clock.started_at == at("2026-03-02 05:00")
+
+
+def test_warnings_come_at_their_shares_and_none_is_sent_for_a_moment_before_the_making() -> None:
+    story = Story(answer(starts="data.reported", warn_at=["25%", "50%", "75%"]))
+    story.happens("2026-03-02 09:00", OPENED, reported="2026-03-02 06:00")
+    found = story.until("2026-03-02 10:30").last("answer")
+    assert [(each.share, each.at, each.status) for each in found.detail.warnings] == [
+        (0.25, at("2026-03-02 08:00"), "skipped"),
+        (0.5, at("2026-03-02 10:00"), "passed"),
+        (0.75, at("2026-03-02 12:00"), "ahead"),
+    ]
+
+
+def test_a_warning_is_told_by_time_alone_and_once() -> None:
+    story = Story(answer(warn_at=["50%"], at_risk="75%"))
+    story.happens("2026-03-02 09:00", OPENED)
+    story.until("2026-03-02 12:59")
+    before = len(story.findings)
+    story.until("2026-03-02 13:00").until("2026-03-02 14:00").quiet()
+    assert [found.detail.warnings[0].status for found in story.findings[before:]] == ["passed"]
+
+
+def test_a_breach_is_escalated_step_by_step_until_it_is_met() -> None:
+    journey_map = answer(escalate=[{"after": "1h", "to": "team lead"}, {"after": "4h", "to": "head"}])
+    happened = [("02 09:00", OPENED), ("02 22:00", SOLVED)]
+    found = told(journey_map, happened[:1], "02 17:59")
+    assert (found.status, found.detail.escalation) == ("broken", None)
+    found = told(journey_map, happened[:1], "02 18:00")
+    assert (found.detail.escalation.step, found.detail.escalation.to) == (1, "team lead")
+    found = told(journey_map, happened, "09 00:00")
+    assert (found.detail.escalation.step, found.detail.escalation.at) == (2, at("2026-03-02 21:00"))
+
+
+def test_escalation_on_a_calendar_waits_for_its_hours() -> None:
+    journey_map = answer(
+        due={"within": "7h", "calendar": "office"}, escalate=[{"after": "2h", "to": "team lead"}]
+    )
+    found = told(journey_map, [("02 08:00", OPENED)], "09 00:00")
+    assert found.detail.due_at == at("2026-03-02 16:00")
+    assert found.detail.escalation.at == at("2026-03-03 10:00")
+
+
+def test_a_visit_is_paused_and_begun_anew_like_a_promise() -> None:
+    happened = [("02 09:00", OPENED), ("02 10:00", ASKED), ("02 12:00", REPLIED)]
+    assert told(handling(), happened, "02 15:00") is None
+    found = told(handling(), happened, "02 15:01")
+    assert (found.status, found.detail.since) == ("opened", at("2026-03-02 15:00"))
+    assert told(handling(), [*happened, ("02 14:00", MOVED)], "02 18:00") is None
+    found = told(handling(), [*happened, ("02 14:00", MOVED)], "02 18:01")
+    assert (found.detail.since, found.detail.clock.resets) == (at("2026-03-02 18:00"), 1)
+
+
+def test_nobody_is_stuck_while_the_clock_of_the_stage_stands_still() -> None:
+    assert told(handling(), [("02 09:00", OPENED), ("02 10:00", ASKED)], "30 00:00") is None
+
+
+def test_a_visit_that_begins_in_a_pause_begins_standing_still() -> None:
+    happened = [("02 08:00", ASKED), ("02 09:00", OPENED), ("02 11:00", REPLIED)]
+    assert told(handling(), happened, "02 15:30").detail.since == at("2026-03-02 15:00")
+
+
+def test_a_stall_is_escalated_and_then_resolved() -> None:
+    journey_map = handling(escalate=[{"after": "1h", "to": "head"}])
+    story = Story(journey_map)
+    story.happens("2026-03-02 09:00", OPENED)
+    story.until("2026-03-02 13:30").until("2026-03-02 14:30")
+    story.happens("2026-03-02 15:00", SOLVED)
+    story.until("2026-03-02 15:30")
+    assert story.told("handling") == ["opened", "escalated", "resolved"]
+    assert story.last("handling").detail.escalation.to == "head"
+
+
+@pytest.mark.parametrize(("dropped", "status"), [("02 12:00", None), ("02 14:00", "abandoned")])
+def test_who_gives_up_in_time_was_never_stuck_and_later_it_is_an_abandoned_stall(
+    dropped: str, status: str | None
+) -> None:
+    found = told(handling(), [("02 09:00", OPENED), (dropped, DROPPED)], "03 00:00")
+    assert (found and found.status) == status
+
+
+def test_a_stall_that_lasts_too_long_is_abandoned_unless_it_was_resolved_before() -> None:
+    journey_map = handling(abandoned_after="10h")
+    assert told(journey_map, [("02 09:00", OPENED)], "02 23:00").status == "opened"
+    assert told(journey_map, [("02 09:00", OPENED)], "02 23:01").status == "abandoned"
+    happened = [("02 09:00", OPENED), ("02 23:00", SOLVED)]
+    assert told(journey_map, happened, "03 00:00").status == "resolved"
+    happened = [("02 09:00", OPENED), ("03 10:00", SOLVED)]
+    assert told(journey_map, happened, "04 00:00").status == "abandoned"
