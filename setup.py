@@ -28,6 +28,7 @@ _INTERPRETED = {
     "stored.py",
     "validation.py",
     # nothing of these is on the way of an event
+    "budget.py",
     "run.py",
     "summary.py",
 }

@@ -9,6 +9,7 @@ import structlog
 
 from agents import garbage, identity, ingest, journey, linker, warehouse
 from agents.deps import Deps
+from pipeline.core.budget import Budget
 from pipeline.core.plan import Plan, compile_plan
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.topics import require_topics
@@ -33,7 +34,7 @@ class MetricsPortError(ThroughlineError):
 def create_app(settings: Settings, plan: Plan, metrics: Metrics, data: Path) -> Any:
     """A fresh Faust app with every agent registered; nothing is connected yet."""
     app = build_app(engine_config(settings, data), metrics)
-    deps = Deps(settings, plan, metrics)
+    deps = Deps(settings, plan, metrics, Budget(settings.cache_memory_mb * 1024 * 1024))
     for agent in (ingest, identity, linker, journey, warehouse):
         agent.register(app, deps)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.core.budget import Budget
 from pipeline.core.plan import Plan
 from pipeline.metrics import Metrics
 from pipeline.settings import Settings
@@ -15,6 +16,8 @@ class Deps:
     settings: Settings
     plan: Plan
     metrics: Metrics
+    cache: Budget
+    """What all stages of the worker may keep unpacked."""
 
     @property
     def topology(self) -> Topology:

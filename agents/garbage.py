@@ -4,7 +4,8 @@ A worker keeps millions of objects that live long, and nearly everything else di
 cycles whenever enough has been made cost a tenth of the worker's time, to find a dozen objects a second, which aiokafka
 leaves behind. So cycles are looked for every two seconds, among what was made since. What has survived one look is never
 looked at again: a full collection stops a worker for as long as its memory is large, and after ten seconds its partitions
-are another's. A cycle that a look came upon while it was in use stays for good; such are a few small ones.
+are another's. A cycle that a look came upon while it was in use stays for good; such are a few small ones. What is large
+must not refer to itself: see `engine.unpacking.FetchedRecords`.
 """
 
 from __future__ import annotations

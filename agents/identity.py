@@ -25,6 +25,7 @@ def register(app: Any, deps: Deps) -> None:
         kinds=deps.plan.kinds,
         levels=settings.forward_levels,
         links_topic=topology.links if deps.plan.links else None,
+        cache=deps.cache,
     )
 
     def factory(partition: int, store: Store) -> StageLogic:

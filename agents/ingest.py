@@ -32,11 +32,12 @@ def ingest_config(deps: Deps, topic: str) -> IngestConfig:
 
 
 def register(app: Any, deps: Deps) -> None:
+    # one for all partitions: what it remembers does not grow with their number
+    tokens = Tokens(deps.settings.identity_key.get_secret_value(), deps.plan.kinds)
     for topic in deps.topology.sources:
         config = ingest_config(deps, topic)
 
         def factory(partition: int, store: Store, config: IngestConfig = config) -> StageLogic:
-            tokens = Tokens(deps.settings.identity_key.get_secret_value(), deps.plan.kinds)
             logic = Ingest(partition, store, config, deps.plan, tokens)
             return Counted("ingest", config.topic, partition, logic, deps.metrics)
 

@@ -37,5 +37,5 @@ def journey_config(deps: Deps) -> JourneyConfig:
         partitions=topology.partitions,
         trail_entries=settings.trail_entries,
         duplicate_ids=settings.duplicate_ids,
-        hot_persons=settings.hot_persons,
+        cache=deps.cache,
     )

@@ -19,7 +19,9 @@ def register(app: Any, deps: Deps) -> None:
     if not deps.plan.links:
         return
     topology = deps.topology
-    config = LinkerConfig(topology.identity, topology.state, topology.partitions, rules_of(deps.plan.kinds))
+    config = LinkerConfig(
+        topology.identity, topology.state, topology.partitions, rules_of(deps.plan.kinds), deps.cache
+    )
 
     def factory(partition: int, store: Store) -> StageLogic:
         return Counted("linker", topology.links, partition, Linker(store, config), deps.metrics)

@@ -33,6 +33,7 @@ from confluent_kafka import Producer
 from agents import garbage
 from agents.app import engine_config
 from benchmarks.machine import machine
+from pipeline.core.budget import Budget
 from pipeline.core.deadlines import deadline_order
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.journey_stage import JourneyStage
@@ -146,7 +147,7 @@ def journey_config(settings: Settings) -> JourneyConfig:
         topology.partitions,
         settings.trail_entries,
         settings.duplicate_ids,
-        settings.hot_persons,
+        Budget(settings.cache_memory_mb * 1024 * 1024),
     )
 
 

@@ -123,15 +123,15 @@ class Settings(BaseSettings):
         ge=0,
         description="Ids of touchpoints cut from a trail that are still known as duplicates.",
     )
-    hot_persons: int = Field(
-        default=20_000,
+    cache_memory_mb: int = Field(
+        default=256,
         ge=1,
-        description="Persons per partition kept unpacked; an unpacked person takes about 10 KB.",
+        description="Of one worker, for persons and identifiers kept unpacked: 5 KB a person. All its partitions share it.",
     )
     state_memory_mb: int = Field(
         default=256,
         ge=0,
-        description="Of one worker, for the state behind the hot persons: 250 bytes each for a million. 0: all in memory.",
+        description="Of one worker, for the state behind those: 250 bytes each for a million. 0: all in memory.",
     )
     max_touchpoint_bytes: int = Field(
         default=262_144,
@@ -154,7 +154,11 @@ class Settings(BaseSettings):
         ge=1,
         description="At most, of a fetched partition; a commit costs 4 ms with 1 record, 12 with 2,000, 23 with 10,000.",
     )
-    batch_bytes: int = Field(default=4 * 1024 * 1024, ge=65536, description="Fetched per partition at most.")
+    batch_bytes: int = Field(
+        default=2 * 1024 * 1024,
+        ge=65536,
+        description="Values of a batch at most: about 8,000 messages. A fetch takes as much, packed.",
+    )
     mark_interval_seconds: float = Field(
         default=0.25,
         gt=0,

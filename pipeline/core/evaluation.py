@@ -8,9 +8,10 @@ differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.core import enrich
+from pipeline.core.budget import Budget
 from pipeline.core.cutting import shorten
 from pipeline.core.findings import Findings
 from pipeline.core.instants import NEVER
@@ -25,7 +26,11 @@ from pipeline.ports import Outbox
 
 @dataclass(frozen=True)
 class JourneyConfig:
-    """Topics, and the bounds of what a person keeps (see `pipeline.settings`)."""
+    """Topics, and the bounds of what a person keeps (see `pipeline.settings`).
+
+    Persons that were used lately are kept unpacked within `cache`, which all partitions of a worker share. The states of
+    at most `owed_persons` are put off: their ids are in memory.
+    """
 
     identity_topic: str
     enriched_topic: str
@@ -34,7 +39,8 @@ class JourneyConfig:
     partitions: int
     trail_entries: int = 4096
     duplicate_ids: int = 4096
-    hot_persons: int = 20_000
+    cache: Budget = field(default_factory=Budget)
+    owed_persons: int = 40_000
 
 
 class Evaluation:

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
+from pipeline.core.budget import Budget
 from pipeline.core.frames import Frames, FrameWriter
 from pipeline.core.identity_marks import IdentityMarks
 from pipeline.core.kinds import IdentifierKind, ranks
@@ -48,7 +49,7 @@ from pipeline.core.messages import (
     Step,
     Token,
 )
-from pipeline.core.recent import Recent
+from pipeline.core.recent import Ration
 from pipeline.core.stored import Reference, reader
 from pipeline.core.tokens import kind_of, partition_of_person, partition_of_token, person_of
 from pipeline.ports import Outbox, Record, Store
@@ -64,9 +65,9 @@ _REFERENCE: Final = b"r"
 class IdentityConfig:
     """`sources` are the channels of all ingest partitions, each `topic/partition`.
 
-    `levels` is how often something may be forwarded from one reference to another (parcel → ticket → order is 2); of
-    `hot_references` the state is kept unpacked, about 1 KB each. `links_topic` is the linker's, None where nothing can
-    link two personal identifiers.
+    `levels` is how often something may be forwarded from one reference to another (parcel → ticket → order is 2).
+    `links_topic` is the linker's, None where nothing can link two personal identifiers. What was used lately is kept
+    unpacked within `cache`, which all partitions of a worker share.
     """
 
     identity_topic: str
@@ -75,8 +76,8 @@ class IdentityConfig:
     sources: tuple[str, ...]
     kinds: Mapping[str, IdentifierKind]
     levels: int = 2
-    hot_references: int = 50_000
     links_topic: str | None = None
+    cache: Budget = field(default_factory=Budget)
 
 
 _FRAMES: Frames[PassingMessage] = Frames(PassingMessage)
@@ -107,9 +108,11 @@ class Identity:
         personal = frozenset(name for name, kind in config.kinds.items() if kind.kind == "personal")
         # an identifier of these kinds names its person, whoever is asked
         self._settled = personal if config.links_topic is None else frozenset()
-        self._references: Recent[Token, Reference] = Recent(config.hot_references)
+        self._known_references: Ration[Token, Reference] = Ration(config.cache)
+        self._references = self._known_references.recent
         self._changed: dict[Token, Reference] = {}
-        self._pairs: Recent[tuple[Token, Token], Pair] = Recent(config.hot_references)
+        self._known_pairs: Ration[tuple[Token, Token], Pair] = Ration(config.cache)
+        self._pairs = self._known_pairs.recent
         # to the personal identifier, and from there to the one that names the person
         levels = config.levels + (0 if config.links_topic is None else 2)
         self._marks = IdentityMarks(partition, config.partitions, config.sources, levels, store)
@@ -147,7 +150,9 @@ class Identity:
         self._save()
 
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Silence says nothing here: time comes in marks."""
+        """Silence says nothing here: time comes in marks. Others may need the memory."""
+        self._known_references.fit()
+        self._known_pairs.fit()
         return False
 
     @property
@@ -314,8 +319,13 @@ class Identity:
         return reference
 
     def _save(self) -> None:
+        size = 0
         for token, reference in self._changed.items():
-            self._store.put(_REFERENCE + token.encode(), _pack(reference))
+            packed = _pack(reference)
+            size += len(packed)
+            self._store.put(_REFERENCE + token.encode(), packed)
+        self._known_references.fit(size, len(self._changed))
+        self._known_pairs.fit()
         self._changed = {}
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.core.budget import Budget
 from pipeline.core.deadlines import Deadlines
 from pipeline.core.messages import Micros
 from pipeline.core.persons import Persons
@@ -39,15 +40,16 @@ _unpack_meta: Final = reader(Meta)
 class JourneyMemory:
     """The memory of one partition; `partitions` of identity are the channels of its watermark."""
 
-    def __init__(self, store: Store, plan: Plan, partitions: int, hot_persons: int) -> None:
+    def __init__(self, store: Store, plan: Plan, partitions: int, cache: Budget, owed_persons: int) -> None:
         self._store = store
         self._plans, self._generation = _plans(store, plan)
         self._owed = {
             int.from_bytes(key[1:], "big"): _unpack_ids(key, ids) for key, ids in store.scan(_UNSTATED)
         }
         self._new: list[str] = []
+        self._most_owed = owed_persons
         self.unstated = {person: batch for batch, persons in self._owed.items() for person in persons}
-        self.persons = Persons(store, self._plans, self._generation, hot_persons, self.unstated)
+        self.persons = Persons(store, self._plans, self._generation, cache, self.unstated)
         kept = store.get(_META)
         self._kept = _unpack_meta(_META, kept) if kept else Meta(0, 0, None, {}, {}, None)
         self._clock = self._kept.clock
@@ -122,9 +124,15 @@ class JourneyMemory:
         return bool(self._owed) or self._counts_owed is not None
 
     def take_owed(self, lag: int) -> Iterator[str]:
-        """Everyone whose states have been owed for `lag` batches; of one batch or more, up to `STATED`."""
+        """Everyone whose states have been owed for `lag` batches; of one batch or more, up to `STATED`. If too
+        many are owed, whoever has waited longest: batches of many persons owe faster than `STATED` settles.
+        """
         taken = 0
-        while self._owed and taken < STATED and (first := next(iter(self._owed))) <= self._batch - lag:
+        while self._owed and (
+            len(self.unstated) > self._most_owed
+            or (taken < STATED and next(iter(self._owed)) <= self._batch - lag)
+        ):
+            first = next(iter(self._owed))
             self._store.delete(_UNSTATED + first.to_bytes(8, "big"))
             owed = self._owed.pop(first)
             taken += len(owed)

@@ -69,7 +69,7 @@ class JourneyStage:
         self._config = config
         self._plan = plan
         self._enricher = Enricher(plan)
-        self._memory = JourneyMemory(store, plan, config.partitions, config.hot_persons)
+        self._memory = JourneyMemory(store, plan, config.partitions, config.cache, config.owed_persons)
         self.counts = self._memory.counts
         self._changed: dict[str, Person] = {}
         self._time: Micros = 0
@@ -94,6 +94,7 @@ class JourneyStage:
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
         """Silence says nothing here, time comes in marks; but it leaves time for what was put off."""
         if not self.owes:
+            self._memory.persons.trim()  # others may need the memory
             return False
         self._begin(outbox)
         self._conclude(outbox, 0)

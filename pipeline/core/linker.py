@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
 import msgspec
 
+from pipeline.core.budget import Budget
 from pipeline.core.frames import LINK_FRAMES, FrameWriter
 from pipeline.core.link_audit import LinkAudit
 from pipeline.core.linking import (
@@ -43,7 +44,7 @@ from pipeline.core.linking import (
     too_many,
 )
 from pipeline.core.messages import Assign, Heard, Micros, Pair, Said, Token
-from pipeline.core.recent import Recent
+from pipeline.core.recent import Ration
 from pipeline.core.stored import LinkerState, Node, reader
 from pipeline.core.tokens import partition_of_token
 from pipeline.ports import Outbox, Record, Store
@@ -73,13 +74,13 @@ class LinkRulesChangedError(ValueError):
 
 @dataclass(frozen=True)
 class LinkerConfig:
-    """`partitions` are those of `identity_topic`; of `hot_identifiers` the state is kept unpacked."""
+    """`partitions` are those of `identity_topic`; what was used lately is kept unpacked within `cache`."""
 
     identity_topic: str
     state_topic: str
     partitions: int
     rules: Rules
-    hot_identifiers: int = 100_000
+    cache: Budget = field(default_factory=Budget)
 
 
 class Linker:
@@ -95,7 +96,8 @@ class Linker:
         self._store = store
         self._config = config
         self._rules = config.rules
-        self._hot: Recent[Token, Node] = Recent(config.hot_identifiers)
+        self._known: Ration[Token, Node] = Ration(config.cache)
+        self._hot = self._known.recent
         self._changed: dict[Token, Node] = {}
         self._before: dict[Token, Token] = {}
         self._audit = LinkAudit(config.state_topic)
@@ -120,6 +122,7 @@ class Linker:
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
         """In silence persons are made to follow changed rules, some at a time."""
         if self._state.behind is None:
+            self._known.fit()
             return False
         self._follow()
         self._finish(outbox)
@@ -370,8 +373,12 @@ class Linker:
         return node
 
     def _save(self) -> None:
+        size = 0
         for token, node in self._changed.items():
-            self._store.put(_NODE + token.encode(), _pack(node))
+            packed = _pack(node)
+            size += len(packed)
+            self._store.put(_NODE + token.encode(), packed)
+        self._known.fit(size, len(self._changed))
         self._changed = {}
 
 

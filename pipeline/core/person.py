@@ -66,7 +66,7 @@ class Person:
     numbers the plan under which it is stored, None if it is not. `waiting` are touchpoints that came out of
     order, so that their journeys have to be refolded before their context is known. `unstated` are the
     journeys whose state is owed to the readers, None: possibly all. `vanished` are journeys that a changed
-    map no longer knows.
+    map no longer knows. `weight` is what it counts for in memory, in bytes.
     """
 
     __slots__ = (
@@ -92,6 +92,7 @@ class Person:
         "unstated",
         "vanished",
         "waiting",
+        "weight",
     )
 
     def __init__(self, person_id: str, trail: Trail) -> None:
@@ -108,6 +109,7 @@ class Person:
         self.has_new_digests = False
         self.generation: int | None = None
         self.identifiers: list[Token] | None = None
+        self.weight = 0
         self.is_changed = False
         self.next_deadline: Micros = NEVER
         self.touched: dict[str, Journey] = {}

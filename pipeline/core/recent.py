@@ -1,8 +1,11 @@
-"""A bounded map that keeps what was used lately."""
+"""Bounded maps that keep what was used lately."""
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from itertools import islice
+from typing import Final, Generic, TypeVar
+
+from pipeline.core.budget import Budget
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -34,5 +37,47 @@ class Recent(Generic[K, V]):
             self._young = {}
         self._young[key] = value
 
+    def resize(self, limit: int) -> None:
+        """Hold at most so many from now on; what is too much leaves in the order in which it came."""
+        self._half = max(1, limit // 2)
+        for generation in (self._old, self._young):
+            excess = len(self) - 2 * self._half
+            if excess > 0:
+                for key in list(islice(generation, excess)):
+                    del generation[key]
+
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
+
+
+class Ration(Generic[K, V]):
+    """A `Recent` within a budget that others share. Each batch says how long what it saved is when packed, from which
+    follows what an entry takes on average, and so how many there may be.
+    """
+
+    __slots__ = ("_entry_bytes", "_share", "recent")
+
+    def __init__(self, budget: Budget) -> None:
+        self._share = budget.share()
+        self._entry_bytes = _OBJECT_BYTES
+        self.recent: Recent[K, V] = Recent(self._limit())
+
+    def fit(self, packed: int = 0, count: int = 0) -> None:
+        """At the end of a batch that has saved so many entries of so many bytes together, and in quiet times."""
+        if count:
+            mean = _OBJECT_BYTES + _UNPACKED_BYTES * packed // count
+            # few of them say little of the others
+            share = min(1.0, count / max(1, len(self.recent)))
+            self._entry_bytes += int((mean - self._entry_bytes) * share)
+        self.recent.resize(self._limit())
+        self._share.held = len(self.recent) * self._entry_bytes
+
+    def _limit(self) -> int:
+        return self._share.room // self._entry_bytes
+
+
+_OBJECT_BYTES: Final = 500
+_UNPACKED_BYTES: Final = 5
+"""What an identifier's or a pair's state takes in memory, and for each byte that it is packed into. Measured with 0 to 10
+links: 456 to 4,822 bytes where this says 725 to 5,825.
+"""

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from pipeline.core.budget import Budget
 from pipeline.core.deadlines import deadline_order
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.identity import Identity, IdentityConfig
@@ -60,7 +61,7 @@ class RunConfig:
     forward_levels: int = 2
     trail_entries: int = 4096
     duplicate_ids: int = 4096
-    hot_persons: int = 1_000_000
+    cache_bytes: int = 4 * 1024 * 1024 * 1024
     max_touchpoint_bytes: int = 262_144
     dead_letter_window: int = 2000
     dead_letter_max_share: float = 0.5
@@ -177,6 +178,7 @@ class MemoryPipeline:
         self._plan = plan
         self._config = config
         self._tokens = Tokens(config.identity_key, plan.kinds)
+        self._cache = Budget(config.cache_bytes)
         self._offsets: Counter[Queue] = Counter()
         self._stores: defaultdict[Queue, MemoryStore] = defaultdict(MemoryStore)
         self._sources: list[Queue] = [(_SOURCE + domain, 0) for domain in DOMAINS]
@@ -228,8 +230,7 @@ class MemoryPipeline:
         if topic == IDENTITY:
             self._logics[queue] = Identity(partition, store, self._identity_config())
         elif topic == LINKS:
-            config = LinkerConfig(IDENTITY, STATE, self._config.partitions, rules_of(self._plan.kinds))
-            self._logics[queue] = Linker(store, config)
+            self._logics[queue] = Linker(store, self._linker_config())
         elif topic == JOURNEYS:
             self._logics[queue] = JourneyStage(partition, store, self._journey_config(), self._plan)
         else:
@@ -298,6 +299,9 @@ class MemoryPipeline:
             dead_letter_max_share=config.dead_letter_max_share,
         )
 
+    def _linker_config(self) -> LinkerConfig:
+        return LinkerConfig(IDENTITY, STATE, self._config.partitions, rules_of(self._plan.kinds), self._cache)
+
     def _identity_config(self) -> IdentityConfig:
         config = self._config
         return IdentityConfig(
@@ -308,6 +312,7 @@ class MemoryPipeline:
             kinds=self._plan.kinds,
             levels=config.forward_levels,
             links_topic=LINKS if self._plan.links else None,
+            cache=self._cache,
         )
 
     def _journey_config(self) -> JourneyConfig:
@@ -320,7 +325,7 @@ class MemoryPipeline:
             partitions=config.partitions,
             trail_entries=config.trail_entries,
             duplicate_ids=config.duplicate_ids,
-            hot_persons=config.hot_persons,
+            cache=self._cache,
         )
 
 

@@ -35,12 +35,24 @@ class Segment:
 
     `number` names it in the store; the tail, kept in the person's head, has none. `_packed` are the first of
     the entries as they were packed last, and `_packed_origins` the first origins, because a tail is written again and
-    again.
+    again. `packed_bytes`: how long it was, packed, when that was last done.
     """
 
-    __slots__ = ("_packed", "_packed_origins", "_places", "entries", "is_dirty", "number", "origins")
+    __slots__ = (
+        "_packed",
+        "_packed_origins",
+        "_places",
+        "entries",
+        "is_dirty",
+        "number",
+        "origins",
+        "packed_bytes",
+    )
 
-    def __init__(self, origins: list[Origin], entries: list[Entry], number: int | None = None) -> None:
+    def __init__(
+        self, origins: list[Origin], entries: list[Entry], number: int | None = None, packed_bytes: int = 0
+    ) -> None:
+        self.packed_bytes = packed_bytes
         self.origins = origins
         self.entries = entries
         self.number = number
@@ -101,7 +113,9 @@ class Segment:
             packed.extend([_pack(entry) for entry in self.entries[len(packed) :]])
         if len(origins) < len(self.origins):
             origins.extend([_pack(origin) for origin in self.origins[len(origins) :]])
-        return b"".join([b"\x92", _array(len(origins)), *origins, _array(len(packed)), *packed])
+        value = b"".join([b"\x92", _array(len(origins)), *origins, _array(len(packed)), *packed])
+        self.packed_bytes = len(value)
+        return value
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -134,6 +148,11 @@ class Trail:
     def __iter__(self) -> Iterator[Entry]:
         for segment in self.segments:
             yield from segment.entries
+
+    @property
+    def packed_bytes(self) -> int:
+        """How long all segments were when they were packed last."""
+        return sum([segment.packed_bytes for segment in self.segments])
 
     @property
     def tail(self) -> Segment:

@@ -13,13 +13,20 @@ ARENAS: Final = 2
 """glibc gives threads up to eight arenas a core, and each keeps what was freed in it. A worker has a thread for each
 partition at work, and many of librdkafka's: a gigabyte lay there. Python's threads take turns anyway.
 """
+MAPPED_BYTES: Final = 512 * 1024
+"""Larger blocks, such as what is fetched of a partition, are mapped one by one, and gone when they are freed. By itself
+glibc raises this limit to 32 MB as such blocks are freed, and keeps them all between smaller ones that live on.
+"""
 _M_ARENA_MAX: Final = -8
+_M_MMAP_THRESHOLD: Final = -3
 
 
-def keep_few_arenas() -> None:
+def keep_little() -> None:
     """Before the process has threads."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, ARENAS)
+        libc.mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)
 
 
 def give_back() -> None:

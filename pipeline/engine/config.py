@@ -25,8 +25,10 @@ class EngineConfig:
     """Records of one fetched partition batch at most; a commit costs 4 ms with 1 record, 12 ms with 2,000, 23 ms
     with 10,000.
     """
-    batch_bytes: int = 4 * 1024 * 1024
-    """Fetched from one partition at most; a single larger record still comes."""
+    batch_bytes: int = 2 * 1024 * 1024
+    """Values of one fetched partition batch, unpacked, and what is fetched of a partition, packed; a single larger record
+    still comes. A record may be a frame of hundreds of messages, each of which costs what a record does.
+    """
     transaction_timeout: float = 10.0
     """An open transaction freezes its partitions for every committed reader, so a dead worker's must end
     soon.
@@ -48,11 +50,13 @@ class EngineConfig:
     """Recovery fails when the changelog's end comes no nearer for this long."""
     sink_records: int = 50_000
     """A sink writes when it has gathered this many records …"""
+    sink_bytes: int = 32 * 1024 * 1024
+    """… or their values have this many bytes …"""
     sink_delay: float = 1.0
     """… or when the oldest of them is this old."""
     sink_back_off: float = 30.0
     """The longest pause before a sink's write is tried again; the first is `back_off`, none is the last."""
-    producer_queue_bytes: int = 64 * 1024 * 1024
+    producer_queue_bytes: int = 32 * 1024 * 1024
     """Cap of one unit's unsent records; a full queue is back-pressure."""
     state_memory: int = 256 * 1024 * 1024
     """What all state databases of this worker may hold in memory; 0 keeps all state in memory and none on disk."""

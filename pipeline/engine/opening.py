@@ -74,6 +74,7 @@ class Opener:
 
     def __init__(self, config: EngineConfig, logs: Logs, hooks: Hooks, states: WarmStates | None) -> None:
         self._config, self.logs, self._hooks, self._states = config, logs, hooks, states
+        self.transaction_timeout = config.transaction_timeout
         self._options = logged(confluent_options(config.bootstrap, config.options))
 
     def open(

@@ -1,7 +1,7 @@
 """The at-least-once variant of a stage, for a target that makes a repeated write harmless.
 
 In: batches of all the sink's partitions in this worker. Out: few, large writes: records are gathered
-until `sink_records` are there, the oldest is `sink_delay` old or nothing more is likely to come, written
+until `sink_records` or `sink_bytes` are there, the oldest is `sink_delay` old or nothing more is likely to come, written
 in one call, and acknowledged after it has returned. While a write is retried the next one fills up, then
 its partitions rest; heartbeats go on. The committed offset is the position.
 """
@@ -73,6 +73,8 @@ class _Load:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.size = 0
+        """Bytes of the records' values."""
         self.ends: dict[TP, int] = {}
         self.batches: list[tuple[TP, int]] = []
         self.busy: set[TP] = set()
@@ -83,6 +85,7 @@ class _Load:
         if not self.records:
             self.since = time.monotonic()
         self.records.extend(records)
+        self.size += sum([len(record.value) for record in records if record.value is not None])
         self.ends[tp] = end
         self.busy.add(tp)
         self.batches.append((tp, len(records)))
@@ -123,7 +126,7 @@ class SinkWriter:
         async with self._changed:
             self._gathering.add(tp, records, end)
             self._changed.notify_all()
-            await self._changed.wait_for(lambda: len(self._gathering.records) < self._config.sink_records)
+            await self._changed.wait_for(lambda: not self._is_full())
 
     async def settle(self, tp: TP) -> None:
         """Write without waiting for more; returns when nothing of the partition is left, or nothing is written any
@@ -201,7 +204,11 @@ class SinkWriter:
                 await self._changed.wait_for(enough)
 
     def _full(self) -> bool:
-        return self._hurry or len(self._gathering.records) >= self._config.sink_records
+        return self._hurry or self._is_full()
+
+    def _is_full(self) -> bool:
+        load, config = self._gathering, self._config
+        return len(load.records) >= config.sink_records or load.size >= config.sink_bytes
 
     async def _write(self) -> None:
         """Returns when it is written. Raises StopWorker, and BatchFailedError after a defect."""

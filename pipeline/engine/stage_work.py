@@ -7,6 +7,7 @@ coroutine that awaited the first was cancelled.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from faust.types import TP
 from pipeline.engine.errors import ChangelogDamagedError
 from pipeline.engine.hooks import Hooks
 from pipeline.engine.opening import Committed, Opener
+from pipeline.engine.pace import Pace, Part
 from pipeline.engine.transport import Batch
 from pipeline.engine.unit import AbandonedError, Outcome, StageSpec, Unit
 from pipeline.ports import DamagedStateError
@@ -70,6 +72,7 @@ class StageWork:
         self._spec, self._opener, self._hooks = spec, opener, hooks
         self._thread = OneThread(pool)
         self._acknowledge = acknowledge
+        self._pace = Pace(opener.transaction_timeout)
         self._unit: Unit | None = None
         self._called_off = False
         self._rebuilds = False
@@ -115,10 +118,21 @@ class StageWork:
 
     def _process(self, batch: Batch) -> tuple[Unit, Outcome]:
         unit = self._opened()
+        outcome = Outcome.DROPPED
         with self._given_up_if_this_fails(unit):
-            outcome = unit.process(batch.records, batch.start, batch.end)
+            for part in self._pace.parts(batch.records, batch.start, batch.end):
+                outcome = self._commit(unit, part)
+                if outcome is Outcome.GAP:
+                    break
         self._rebuilds = self._rebuilds and outcome is not Outcome.COMMITTED
         return unit, outcome
+
+    def _commit(self, unit: Unit, part: Part) -> Outcome:
+        began = time.monotonic()
+        try:
+            return unit.process(*part)
+        finally:
+            self._pace.took(len(part.records), time.monotonic() - began)
 
     def _quiet(self, now: int, read_to: int) -> Unit:
         unit = self._opened()

@@ -287,7 +287,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         unpacking = fetched._partition_records
         if not isinstance(unpacking, Unpacking):
             unpacking = fetched._partition_records = Unpacking(unpacking)
-        records = unpacking.take(self.app.conf.broker_max_poll_records)
+        records = unpacking.take(self.app.conf.broker_max_poll_records, self.app.conf.consumer_max_fetch_size)
         fetched._update_position()
         if not unpacking.has_more():
             fetched._partition_records = None

@@ -10,8 +10,8 @@ after any error the unit is thrown away, and what it knew is read back from its 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -29,6 +29,8 @@ from pipeline.ports import Headers, Index, Record
 _FENCED = frozenset(
     {
         KafkaError._FENCED,  # noqa: SLF001 - librdkafka's own codes begin with an underscore
+        # of a record that is produced after its transaction was fenced, which is told only once
+        KafkaError._FATAL,  # noqa: SLF001 - see above
         KafkaError.PRODUCER_FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.INVALID_TXN_STATE,
@@ -160,9 +162,10 @@ class Unit:
         fresh = records
         if start < self.position:
             fresh = [record for record in records if record.offset >= self.position]
-        self._outbox.begin()
-        self._logic.process(fresh, self._outbox)
-        self._commit(end)
+        with self._fenced_is_said():
+            self._outbox.begin()
+            self._logic.process(fresh, self._outbox)
+            self._commit(end)
         self._hooks.on_batch(*self._place, len(fresh), time.perf_counter() - began)
         return Outcome.COMMITTED
 
@@ -173,12 +176,13 @@ class Unit:
         Between the position and `read_to` are transaction markers; they are stored as read as well, lest
         retention moves the log's start over a position that nothing follows.
         """
-        said = self._logic.quiet(now, self._outbox)
-        if said or self._outbox.begun or self._store.changed or read_to > self.position:
-            self._outbox.begin()
-            self._commit(max(read_to, self.position))
-        else:
-            self._store.rest()
+        with self._fenced_is_said():
+            said = self._logic.quiet(now, self._outbox)
+            if said or self._outbox.begun or self._store.changed or read_to > self.position:
+                self._outbox.begin()
+                self._commit(max(read_to, self.position))
+            else:
+                self._store.rest()
 
     @property
     def owes(self) -> bool:
@@ -227,15 +231,20 @@ class Unit:
         if self._abandoned:
             raise AbandonedError(f"the batch of {self.spec.topic}-{partition} was abandoned")
         began = time.perf_counter()
-        try:
-            self._producer.commit_transaction(self._timeout)
-        except KafkaException as error:
-            raise fenced_or(error, self.spec.topic, partition) from error
+        self._producer.commit_transaction(self._timeout)
         self._outbox.begun = False
         self.position, self.stored = end, True
         self._store.committed(Reached(self._written_to, position, at))
         self._hooks.on_commit(*self._place, time.perf_counter() - began)
         self._tell_state()
+
+    @contextmanager
+    def _fenced_is_said(self) -> Iterator[None]:
+        """Whichever call is the first to meet it: a long transaction ends while its records are being made."""
+        try:
+            yield
+        except KafkaException as error:
+            raise fenced_or(error, self.spec.topic, self.partition) from error
 
     def _tell_state(self) -> None:
         self._hooks.on_state(*self._place, len(self._store), self._store.size)

@@ -2,7 +2,7 @@
 
 In: what aiokafka has fetched of a partition. Out: records as a stage's logic sees them, and in the fetch how far they
 reach. aiokafka hands them out one by one, through four Python calls each, which costs more than to decode them; here
-a whole Kafka batch goes through one comprehension. What a committed reader must not see is left out by aiokafka's own
+hundreds go through one comprehension. What a committed reader must not see is left out by aiokafka's own
 bookkeeping.
 
 A producer may write any bytes for the name of a header. aiokafka can't read a record whose name is no UTF-8, nor get
@@ -61,6 +61,21 @@ _BEFORE_LENGTH = 12  # of a batch: its base offset, 8 bytes, and the length of t
 fetcher.MemoryRecords = KeptRecords
 
 
+class FetchedRecords(PartitionRecords):  # type: ignore[misc]
+    """What was fetched of a partition, gone with its last use.
+
+    aiokafka's has an iterator that refers to it. Nobody uses that here, and megabytes that refer to themselves wait for a
+    garbage collection; a worker makes none of what has lived for some seconds.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._records_iterator = None
+
+
+fetcher.PartitionRecords = FetchedRecords
+
+
 class _EscapingBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
     """A batch whose headers may have any bytes for names."""
 
@@ -83,6 +98,10 @@ class _EscapingBytes(bytearray):
         return super().decode(encoding, "backslashreplace")
 
 
+_FIRST_RUN = 4  # records that are unpacked before their size is known: one may have a quarter of a megabyte
+_RUN = 500  # records that are unpacked at once
+
+
 class Unpacking:
     """Takes the place of a fetch's `PartitionRecords`; `next_fetch_offset` is behind all that was taken."""
 
@@ -94,12 +113,14 @@ class Unpacking:
         """What is left of the Kafka batch under way, of the offsets [`_base`, `_behind`)."""
         self._base = self._behind = 0
 
-    def take(self, limit: int) -> list[ConsumedRecord]:
-        """The next records, at most `limit`; fewer only at the end. Raises CorruptRecordException."""
+    def take(self, limit: int, most_bytes: int) -> list[ConsumedRecord]:
+        """The next records: at most `limit`, and no more once their values have `most_bytes`; fewer only at the end.
+        Raises CorruptRecordException.
+        """
         topic, partition = self._topic, self._partition
         taken: list[ConsumedRecord] = []
-        while len(taken) < limit and (batch := self._batch or self._next_batch()):
-            room = limit - len(taken)
+        size, room = 0, min(limit, _FIRST_RUN)
+        while room > 0 and (batch := self._batch or self._next_batch()):
             try:
                 run = [
                     ConsumedRecord(topic, partition, r.offset, r.timestamp, r.key, r.value, r.headers)
@@ -118,6 +139,13 @@ class Unpacking:
             elif run:
                 self.next_fetch_offset = run[-1].offset + 1
             taken += run
+            size += sum([len(record.value) for record in run if record.value is not None])
+            if size >= most_bytes:
+                break
+            if taken:
+                # as many as still fit, if they are like those before
+                fitting = max(1, (most_bytes - size) * len(taken) // size) if size else _RUN
+                room = min(limit - len(taken), fitting, _RUN)
         return taken
 
     def has_more(self) -> bool:

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode import get_logger
 
-from pipeline.engine.allocator import keep_few_arenas
+from pipeline.engine.allocator import keep_little
 from pipeline.engine.clients import confluent_options, faust_options, logged
 from pipeline.engine.config import EngineConfig
 from pipeline.engine.errors import (
@@ -209,7 +209,7 @@ def run_worker(app: EngineApp) -> int:
     A second signal, or batches that outlive `drain`, abandon what is under way: the process then ends here,
     because a thread that does not return cannot be joined.
     """
-    keep_few_arenas()
+    keep_little()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     with asyncio.Runner() as runner:
         return runner.run(_live(app))

@@ -117,7 +117,7 @@ def event_json(name: str, kind: str, time: int, identities: dict[str, str], data
 class Story:
     """A partition, and what it has published. Times are texts in UTC, `2026-03-01 09:00`."""
 
-    def __init__(self, journey_map: dict[str, Any] = SHOP, **bounds: int) -> None:
+    def __init__(self, journey_map: dict[str, Any] = SHOP, **bounds: Any) -> None:
         self.store = MemoryStore()
         self.bounds = bounds
         self.findings: list[PromiseFinding | StallFinding] = []

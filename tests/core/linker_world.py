@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import strategies as st
 from identity_world import DictStore, Logs
 
+from pipeline.core.budget import Budget
 from pipeline.core.frames import IDENTITY_FRAMES, FrameWriter
 from pipeline.core.instants import DAY
 from pipeline.core.linker import Linker, LinkerConfig
@@ -31,7 +32,7 @@ KINDS = {
 }
 RULES = rules_of(KINDS)
 TOKENS = Tokens("a test's key", KINDS)
-CONFIG = LinkerConfig(IDENTITY, STATE, PARTITIONS, RULES, hot_identifiers=4)
+CONFIG = LinkerConfig(IDENTITY, STATE, PARTITIONS, RULES, cache=Budget(4000))
 
 
 def token(name: str) -> str:

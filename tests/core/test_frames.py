@@ -99,3 +99,13 @@ def test_what_is_used_stays_and_what_is_not_is_forgotten() -> None:
         assert len(recent) <= 8
     assert recent.get(1) is None
     assert recent.get(99) == "once"
+
+
+def test_what_may_hold_less_keeps_what_came_last() -> None:
+    recent: Recent[int, str] = Recent(100)
+    for number in range(100):
+        recent.put(number, "kept")
+    recent.resize(10)
+    assert len(recent) == 10
+    assert recent.get(89) is None
+    assert all(recent.get(number) for number in range(90, 100))

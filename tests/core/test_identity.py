@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from identity_world import IDENTITY, JOURNEYS, KINDS, TOKENS, DictStore, Event, Logs, World
 
+from pipeline.core.budget import Budget
 from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, FrameWriter
 from pipeline.core.identity import CLAIMANTS, DEPARTURES, Identity, IdentityConfig, ranks
 from pipeline.core.messages import (
@@ -228,7 +229,7 @@ def test_what_a_reference_knows_is_known_after_a_restart() -> None:
 
 
 def test_references_that_are_no_longer_hot_are_read_again() -> None:
-    config = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0",), KINDS, 2, hot_references=2)
+    config = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0",), KINDS, 2, cache=Budget(4000))
     partition = Partition(config)
     orders = [TOKENS.token("order", str(number)) for number in range(20)]
     # in one batch, and over batches: what changed must not be lost with what is forgotten

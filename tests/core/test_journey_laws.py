@@ -26,6 +26,7 @@ from journey_world import (
     us,
 )
 
+from pipeline.core.budget import Budget
 from pipeline.core.instants import moment
 from pipeline.core.journey import open_journey
 from pipeline.core.messages import Arrive, Entry, JourneyMark, Origin, Parcel, Step, Touchpoint
@@ -147,7 +148,7 @@ def test_the_last_revisions_are_those_of_the_set_whatever_the_order(
     everything, order = drawn
     # time has passed everything, so that no earlier moment of it can show
     watermark = max(happening.time for happening in everything) + passed
-    story = Story(hot_persons=1 if random.random() < 0.5 else 100)
+    story = Story(cache=Budget(1 if random.random() < 0.5 else 1_000_000))
     tell(story, order, random, watermark)
     assert told(story) == conclusions(everything, watermark)
     kept = distinct(everything)

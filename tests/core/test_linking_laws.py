@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_world import IDENTITY, JOURNEYS, DictStore, FakeRecord, World
 
+from pipeline.core.budget import Budget
 from pipeline.core.identity import Identity, IdentityConfig
 from pipeline.core.instants import MINUTE
 from pipeline.core.linker import Linker, LinkerConfig
@@ -76,7 +77,7 @@ class LinkedWorld(World):
     def __init__(self, random: Random, partitions: int) -> None:
         super().__init__(random, partitions)
         self.config = IdentityConfig(
-            IDENTITY, JOURNEYS, partitions, ("shop/0",), KINDS, hot_references=4, links_topic=LINKS
+            IDENTITY, JOURNEYS, partitions, ("shop/0",), KINDS, cache=Budget(4000), links_topic=LINKS
         )
         self.identity = [Identity(p, self.stores[p], self.config) for p in range(partitions)]
         self.links = DictStore()
@@ -84,7 +85,7 @@ class LinkedWorld(World):
 
     def relink(self) -> None:
         self.linker = Linker(
-            self.links, LinkerConfig(IDENTITY, STATE, self.partitions, RULES, hot_identifiers=4)
+            self.links, LinkerConfig(IDENTITY, STATE, self.partitions, RULES, cache=Budget(4000))
         )
 
     def step(self, only: str | None = None) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.record.util import calc_crc32c
 from faust.types import TP
 
-from pipeline.engine.unpacking import KeptRecords
+from pipeline.engine.unpacking import FetchedRecords, KeptRecords
 
 _ATTRIBUTES, _LAST_DELTA = (
     21,
@@ -21,10 +21,16 @@ NOBODY = -1
 
 
 def batch(
-    offsets: Iterable[int], end: int, *, producer: int = NOBODY, codec: int = 0, attributes: int = 0
+    offsets: Iterable[int],
+    end: int,
+    *,
+    producer: int = NOBODY,
+    codec: int = 0,
+    attributes: int = 0,
+    value: bytes = b"v",
 ) -> bytes:
     """Records with these offsets in one batch that reaches up to `end`; `producer` makes it transactional."""
-    return _batch([(offset, b"k") for offset in offsets], end, producer, codec, attributes)
+    return _batch([(offset, b"k") for offset in offsets], end, producer, codec, attributes, value=value)
 
 
 class Name(str):
@@ -58,13 +64,14 @@ def _batch(
     codec: int,
     attributes: int,
     names: Mapping[int, str] = {},
+    value: bytes = b"v",
 ) -> bytes:
     base = records[0][0] if records else end - 1
     is_transactional = producer != NOBODY
     # aiokafka's own in Python: the other one looks into the name, and not at how it is written
     builder = _DefaultRecordBatchBuilderPy(2, codec, is_transactional, producer, 0, 0, 1 << 20)
     for offset, key in records:
-        builder.append(offset - base, 7, key, b"v", [(names.get(offset, "h"), b"x")])
+        builder.append(offset - base, 7, key, value, [(names.get(offset, "h"), b"x")])
     raw = bytearray(builder.build())
     raw[:8] = base.to_bytes(8, "big")
     raw[_LAST_DELTA : _LAST_DELTA + 4] = (end - 1 - base).to_bytes(4, "big")
@@ -75,7 +82,7 @@ def _batch(
 
 def partition_records(
     tp: TP, position: int, *batches: bytes, aborted: Iterable[tuple[int, int]] = ()
-) -> PartitionRecords:
+) -> FetchedRecords:
     """What aiokafka makes of a fetch; `aborted` are (producer, first offset)."""
     records = KeptRecords(b"".join(batches))
-    return PartitionRecords(tp, records, list(aborted), position, None, None, True, READ_COMMITTED)
+    return FetchedRecords(tp, records, list(aborted), position, None, None, True, READ_COMMITTED)

@@ -13,9 +13,9 @@ from pipeline.engine.allocator import ARENAS
 
 MANY_THREADS = """
 import ctypes, sys, threading
-from pipeline.engine.allocator import keep_few_arenas
+from pipeline.engine.allocator import keep_little
 if sys.argv[1] == "few":
-    keep_few_arenas()
+    keep_little()
 libc = ctypes.CDLL(None)
 together = threading.Barrier(12)
 def work():

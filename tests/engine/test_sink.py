@@ -78,9 +78,9 @@ class Bench:
         for work in self.works.values():
             assert await work.open(Committed(offset, "id")) == offset
 
-    async def give(self, start: int, end: int, tp: TP = ONE) -> int | None:
+    async def give(self, start: int, end: int, tp: TP = ONE, value: bytes = b"") -> int | None:
         records = [
-            ConsumedRecord("in", tp.partition, offset, 0, None, b"", []) for offset in range(start, end)
+            ConsumedRecord("in", tp.partition, offset, 0, None, value, []) for offset in range(start, end)
         ]
         return await self.works[tp].apply(Batch(Intake(tp, start), records, start, end))
 
@@ -117,6 +117,22 @@ async def test_a_write_does_not_wait_when_enough_has_come() -> None:
     await bench.give(0, 4)
     await until(lambda: bool(bench.acknowledged))
     assert bench.target.calls == [[0, 1, 2, 3]]
+
+
+async def test_a_write_does_not_wait_when_enough_bytes_have_come_and_no_more_is_gathered_then() -> None:
+    bench = Bench(sink_delay=60.0, sink_records=1000, sink_bytes=2000)
+    bench.target.open.clear()
+    await bench.open()
+    await bench.give(0, 2, value=b"v" * 1000)
+    await until(lambda: bool(bench.target.threads))
+    waiting = asyncio.create_task(bench.give(2, 4, value=b"v" * 1000))
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    bench.target.open.set()
+    await waiting
+    await until(lambda: len(bench.target.calls) == 2)
+    assert bench.target.calls == [[0, 1], [2, 3]]
+    await bench.writer.close()
 
 
 async def test_a_write_does_not_wait_when_all_that_gave_something_were_read_to_their_end() -> None:

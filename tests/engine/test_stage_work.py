@@ -30,10 +30,12 @@ class Place:
         self.acknowledged: list[int] = []
         self.closed: list[tuple[str, str, int]] = []
         self.fails: Exception | None = None
+        self.transaction_timeout = 10.0
         self.logs = SimpleNamespace(bounds=lambda *_: Bounds(0, 0))
         spec, hooks = Bench().unit.spec, Hooks()
         hooks.on_close = lambda *place: self.closed.append(place)  # type: ignore[method-assign]
-        self.work = StageWork(spec, PLACE, self, hooks, pool, self._acknowledge)  # type: ignore[arg-type]
+        self.new_work = lambda: StageWork(spec, PLACE, self, hooks, pool, self._acknowledge)  # type: ignore[arg-type]
+        self.work = self.new_work()
 
     def open(self, *_: object) -> Unit:
         """As an Opener."""
@@ -154,3 +156,17 @@ async def test_an_opening_that_failed_is_told_as_closed_because_it_has_told_of_i
         await place.work.open(None)
     await place.work.discard()
     assert place.closed == [("echo", "in", 3)]
+
+
+async def test_a_batch_whose_transaction_would_last_too_long_is_committed_in_parts(place: Place) -> None:
+    """Else the broker aborts it, and however often it is tried again, it takes as long."""
+    place.transaction_timeout = 1e-9
+    place.work = place.new_work()
+    await place.work.open(None)
+    await place.give(10, 14)
+    assert len(place.benches[0].producer.committed) == 1
+    await place.give(14, 24)
+    committed = place.benches[0].producer.committed[1:]
+    assert len(committed) == 10
+    assert place.benches[0].unit.position == 24
+    assert place.acknowledged == [14, 24]

@@ -41,7 +41,8 @@ class Fetching:
         self.states = {ONE: State(position), TWO: State(0)}
         self.thread = ConsumerThread.__new__(ConsumerThread)
         self.thread.intakes = {}
-        self.thread.app = SimpleNamespace(conf=SimpleNamespace(broker_max_poll_records=limit), pulse=Pulse())
+        conf = SimpleNamespace(broker_max_poll_records=limit, consumer_max_fetch_size=10**9)
+        self.thread.app = SimpleNamespace(conf=conf, pulse=Pulse())
         self.thread.parent_loop = SimpleNamespace(call_soon_threadsafe=lambda call, *rest: call(*rest))
         owner = SimpleNamespace(failed=lambda tp, error: self.reported.append((tp, error)))
         self.thread.consumer = SimpleNamespace(owner=owner)

@@ -77,6 +77,19 @@ def test_a_fenced_producer_is_told_apart_from_other_errors(bench: Bench, code: i
         bench.process(range(10, 12))
 
 
+def test_a_transaction_that_was_fenced_while_its_records_were_made_is_told_as_that(bench: Bench) -> None:
+    """librdkafka says no more of it than that it can't go on."""
+    bench.producer.refuses = error(KafkaError._FATAL)
+    with pytest.raises(FencedError, match="the transaction took longer than its timeout"):
+        bench.process(range(10, 12))
+
+
+def test_what_else_keeps_a_record_from_being_produced_is_told_as_it_is(bench: Bench) -> None:
+    bench.producer.refuses = error(KafkaError.MSG_SIZE_TOO_LARGE)
+    with pytest.raises(KafkaException):
+        bench.process(range(10, 12))
+
+
 def test_an_abandoned_unit_does_not_commit(bench: Bench) -> None:
     bench.unit.abandon()
     with pytest.raises(AbandonedError):

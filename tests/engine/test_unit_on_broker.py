@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from counting_worker import Counting
 from engine_place import Place
@@ -92,6 +92,31 @@ class SlowOnce(Counting):
 def outbox_flush(outbox: Outbox) -> None:
     """So that the broker knows of the transaction."""
     outbox._producer.flush(5)  # type: ignore[attr-defined]
+
+
+def test_a_transaction_that_took_too_long_is_told_as_that_also_while_its_records_are_made(
+    place: Place,
+) -> None:
+    """librdkafka's answer to the next record is that it can't go on, and no more."""
+    place.send([(b"k", b"x")], partition=0)
+    unit = place.open(transaction_timeout=1.0, factory=lambda _, store: GoesOn(store, place.output, 13.0))
+    with pytest.raises(FencedError, match="the transaction took longer than its timeout") as caught:
+        apply(unit, 0)
+    assert isinstance(caught.value.__cause__, KafkaException)
+    assert caught.value.__cause__.args[0].code() == KafkaError._FATAL
+    unit.close()
+
+
+class GoesOn(SlowOnce):
+    """Sends more after the time has passed, until it is told."""
+
+    def process(self, records: Iterable[Record], outbox: Outbox) -> None:
+        outbox.send(self._output, b"never seen", b"k", 0)
+        outbox_flush(outbox)
+        time.sleep(self._seconds)
+        for _ in range(50):
+            outbox.send(self._output, b"never seen either", b"k", 0)
+            outbox_flush(outbox)
 
 
 def test_an_open_transaction_at_the_changelogs_end_does_not_end_recovery_early(place: Place) -> None:

@@ -16,12 +16,15 @@ from pipeline.ports import Outbox, Record
 
 
 class FakeProducer:
-    """Keeps what was committed; `fails` makes the next commit raise, `room` is what fits into the queue."""
+    """Keeps what was committed; `fails` makes the next commit raise, `refuses` the next record. `room` is what fits into the
+    queue.
+    """
 
     def __init__(self) -> None:
         self.open: list[tuple[Any, ...]] | None = None
         self.committed: list[list[tuple[Any, ...]]] = []
         self.fails: KafkaError | None = None
+        self.refuses: KafkaError | None = None
         self.room = 10**9
         self.polls = 0
         self.aborted = 0
@@ -34,6 +37,8 @@ class FakeProducer:
         self, topic: str, value: bytes | None, key: bytes | None, partition: int, **more: Any
     ) -> None:
         assert self.open is not None, "outside of a transaction"
+        if self.refuses is not None:
+            raise KafkaException(self.refuses)
         if not self.room:
             raise BufferError
         self.room -= 1

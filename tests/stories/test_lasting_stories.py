@@ -22,6 +22,7 @@ from journey_world import (
 )
 
 from pipeline.core import journey_stage
+from pipeline.core.budget import Budget
 from pipeline.core.instants import moment
 from pipeline.core.journey_memory import JourneyMemory
 from pipeline.core.run import MemoryStore
@@ -110,7 +111,7 @@ def test_the_counts_of_a_busy_partition_are_told_within_sixteen_batches() -> Non
 
 
 def test_a_person_that_was_packed_away_is_as_it_was() -> None:
-    story = Story(hot_persons=1)
+    story = Story(cache=Budget(1))
     for customer in ("ann", "bob", "eve"):
         story.happens("2026-03-01 09:00", PLACED, customer=customer, order=customer, due="2026-03-05 09:00")
         story.happens("2026-03-02 09:00", SHIPPED, customer=customer, order=customer)
@@ -374,7 +375,7 @@ def test_time_that_passes_many_deadlines_at_once_is_worked_off_over_batches_and_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(journey_stage, "DUE", 2)
-    story = Story(hot_persons=1)
+    story = Story(cache=Budget(1))
     for customer in ("ann", "bob", "eve", "joe", "kim"):
         story.happens("2026-03-01 09:00", PLACED, customer=customer, order=customer, due="2026-03-05 09:00")
     story.batch().quiet()
@@ -418,7 +419,7 @@ def test_a_dropped_journey_type_is_withdrawn_also_when_its_person_is_the_first_t
 
 
 def test_deadlines_that_were_replaced_take_no_room_for_ever() -> None:
-    memory = JourneyMemory(MemoryStore(), plan_of(SHOP), 1, 10)
+    memory = JourneyMemory(MemoryStore(), plan_of(SHOP), 1, Budget(), 10)
     for later in range(5000):
         memory.schedule("ann", us("2027-01-01 00:00") + later)
         memory.schedule("bob", us("2026-01-01 00:00"))
