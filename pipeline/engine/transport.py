@@ -47,6 +47,8 @@ log = get_logger(__name__)
 _AHEAD: Final = 2
 """Batches of one partition in memory: one in work, one waiting."""
 _POLL_SECONDS: Final = 1.0
+_PACKED = 4
+"""How much smaller records are on their way: a fetch asks for as much as is about a batch when it is unpacked."""
 _COMMIT_SECONDS: Final = 10.0
 FETCH_WAIT_MS: Final = 100
 """A fetch that waits for data holds up the others on its connection, so it must not wait long."""
@@ -150,7 +152,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             auto_offset_reset="none",  # never jump: the unit's position decides, or the worker stops
             isolation_level="read_committed",
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
-            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size // _PACKED,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
