@@ -115,6 +115,7 @@ def promise(
     due_at = made_at + timedelta(days=2)
     met = changes.pop("met_hours_late", None)
     detail = PromiseDetail(
+        kind="deadline",
         made_at=made_at,
         made_by="sales.order.placed",
         due_at=due_at,
@@ -154,6 +155,7 @@ def stall(
         entered_at=entered_at,
         since=since,
         limit_seconds=86400.0,
+        limit_kind="declared",
         left_at=since + timedelta(hours=float(str(stuck))) if stuck is not None else None,
     )
     fields: dict[str, object] = {
