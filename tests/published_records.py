@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -107,6 +108,44 @@ def touchpoint(id: str, time: str, **changes: object) -> EnrichedTouchpoint:  # 
     return EnrichedTouchpoint.model_validate({**fields, **changes})
 
 
+CLOCK: dict[str, Any] = {
+    "calendar": "office",
+    "attributes": {"campaign": "spring", "product": "“7”"},
+    "clock": {
+        "started_at": "2018-05-01T08:00:00.5Z",
+        "target_seconds": 3600.5,
+        "spent_seconds": 7200,
+        "paused_at": "2018-05-01T09:30:00Z",
+        "paused_seconds": 60,
+        "resets": 2,
+    },
+    "warnings": [
+        {"share": share, "at": "2018-05-01T08:30:00Z", "status": status}
+        for share, status in ((0.25, "skipped"), (0.5, "passed"), (0.75, "passed"), (0.9, "ahead"))
+    ],
+    "escalation": {"step": 2, "to": "head", "at": "2018-05-03T09:00:00Z"},
+}
+"""What a promise or a stall may say of its clock."""
+LEDGER: dict[str, Any] = {
+    **CLOCK,
+    "per": "parcel ö",
+    "revisions": {
+        "count": 3,
+        "judged_by": "best",
+        "first_due_at": "2018-05-03T09:00:00Z",
+        "latest_due_at": "2018-05-04T09:00:00.25Z",
+        "best_due_at": "2018-05-02T09:00:00Z",
+    },
+    "parts": {"needed": 4, "brought": 1.5},
+}
+"""What a promise may say besides."""
+
+
+def _details(changes: dict[str, object]) -> dict[str, Any]:
+    """What a finding's detail says beyond what it always says: `detail` of the changes."""
+    return cast("dict[str, Any]", changes.pop("detail", {}))
+
+
 def promise(
     finding_id: str, made: str, status: PromiseStatus = "made", revision: int = 0, **changes: object
 ) -> PromiseFinding:
@@ -123,6 +162,7 @@ def promise(
         met_at=due_at + timedelta(hours=float(str(met))) if met is not None else None,
         gap_hours=float(str(met)) if met is not None else None,
         owed_by="logistics",
+        **_details(changes),
     )
     fields: dict[str, object] = {
         "finding_id": finding_id,
@@ -157,6 +197,7 @@ def stall(
         limit_seconds=86400.0,
         limit_kind="declared",
         left_at=since + timedelta(hours=float(str(stuck))) if stuck is not None else None,
+        **_details(changes),
     )
     fields: dict[str, object] = {
         "finding_id": finding_id,

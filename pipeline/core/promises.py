@@ -62,10 +62,13 @@ class Making:
 
 
 class Passed(NamedTuple):
-    """What has passed of a promise with terms: warnings and steps of escalation, and how often it was changed."""
+    """What has passed of a promise with terms: warnings, steps of escalation, due times that were told; and how often it was
+    changed.
+    """
 
     warnings: int
     steps: int
+    dues: int
     changes: int
 
 
@@ -273,7 +276,7 @@ def judge(making: Making, watermark: Micros) -> Verdict:
 def passed(
     rule: PromiseRule, making: Making, terms: Terms, status: PromiseStatus, watermark: Micros
 ) -> Passed:
-    """How many warnings and steps have passed up to the watermark, or to what settled the promise before that."""
+    """What has passed up to the watermark, or to what settled the promise before that."""
     until = watermark
     if status == "cancelled" and making.cancelled is not None:
         until = making.cancelled.time
@@ -282,7 +285,9 @@ def passed(
     if terms.clock is not None:
         until = clocks.reached(terms.clock, until)
     warned = sum(1 for at in terms.warnings if at <= until)
-    return Passed(warned, rule.escalated(making.due, until) if status == "broken" else 0, terms.changes)
+    steps = rule.escalated(making.due, until) if status == "broken" else 0
+    dues = sum(1 for due in terms.told if due < until) if terms.revisions else 0
+    return Passed(warned, steps, dues, terms.changes)
 
 
 def deadline(rule: PromiseRule, making: Making, watermark: Micros) -> Micros:
@@ -299,6 +304,8 @@ def deadline(rule: PromiseRule, making: Making, watermark: Micros) -> Micros:
     for at in terms.warnings:
         if watermark < at < soonest:
             soonest = at
+    if terms.revisions:
+        soonest = min([soonest, *[due + 1 for due in terms.told if due >= watermark]])
     if rule.steps:
         soonest = min(soonest, rule.next_step(making.due, watermark))
     return soonest if terms.clock is None else clocks.coming(terms.clock, soonest)

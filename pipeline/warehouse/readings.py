@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.ports import Record
 from pipeline.warehouse import wire
-from pipeline.warehouse.rows import MOVED_BITS, Block, micros, moved, place, stage_counts
+from pipeline.warehouse.rows import ATTRIBUTES, MOVED_BITS, Block, micros, moved, place, stage_counts
 
 _TEXT, _TEXTS, _FLAG, _UUID = "String", "Array(String)", "Bool", "Nullable(UUID)"
 _UINT32, _UINT64, _FLOAT = "Nullable(UInt32)", "Nullable(UInt64)", "Nullable(Float64)"
@@ -26,6 +26,8 @@ _MAYBE = "Nullable(String)"
 _INSTANT, _MAYBE_INSTANT = "instant", "instant or null"
 """A text in the record, microseconds beside it."""
 _READ_AS = {_INSTANT: _TEXT, _MAYBE_INSTANT: _MAYBE}
+
+_OBJECTS = ("Array(Tuple(", "Tuple(")
 
 Said = Mapping[str, "str | Said"]
 
@@ -73,7 +75,7 @@ def _sent(sent: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _said(said: Said, within: str) -> Iterator[tuple[str, str]]:
-    """Columns and their SQL; lists of objects are no column."""
+    """Columns and their SQL; an object, or a list of them, that is read as one is no column."""
     for name, kind in said.items():
         path = _element(within, name)
         if not isinstance(kind, str):
@@ -83,7 +85,7 @@ def _said(said: Said, within: str) -> Iterator[tuple[str, str]]:
         elif kind == _MAYBE_INSTANT:
             text = f"ifNull({path}, '1970-01-01')"  # what stands for a null is parsed too
             yield name, f"if(isNull({path}), NULL, {_parsed(text)})"
-        elif not kind.startswith("Array(Tuple("):
+        elif not kind.startswith(_OBJECTS):
             yield name, path
 
 
@@ -112,6 +114,42 @@ _LAST: Said = {
     "journey_type": _TEXT,
     "journey_key": _TEXT,
     "evidence": _TEXTS,
+}
+
+
+def _part(*path: str) -> str:
+    """What lies in the detail of a finding."""
+    found = _DETAIL
+    for name in path:
+        found = _element(found, name)
+    return found
+
+
+def _or(text: str, otherwise: str) -> str:
+    return f"if(empty({text}), {otherwise}, {text})"
+
+
+_SOME_INSTANT = "'1970-01-01'"
+"""What is parsed in place of nothing: both branches of a condition may be."""
+_STATUSES = f"arrayMap(x -> {_element('x', 'status')}, {_part('warnings')})"
+_CLOCKED: Said = {
+    "calendar": _TEXT,
+    "attributes": f"Tuple({_listed(dict.fromkeys(ATTRIBUTES, _TEXT))})",
+    "clock": f"Tuple(started_at String, target_seconds {_FLOAT}, spent_seconds {_FLOAT}, paused_at String, "
+    f"paused_seconds {_FLOAT}, resets {_UINT32})",
+    "warnings": "Array(Tuple(status String))",
+    "escalation": f"Tuple(step {_UINT32}, to String)",
+}
+_OF_CLOCKS = {
+    **{name: _part("attributes", name) for name in ATTRIBUTES},
+    "paused_at": f"if(empty({_part('clock', 'paused_at')}), NULL, "
+    f"{_parsed(_or(_part('clock', 'paused_at'), _SOME_INSTANT))})",
+    "paused_seconds": f"ifNull({_part('clock', 'paused_seconds')}, 0)",
+    "resets": f"ifNull({_part('clock', 'resets')}, 0)",
+    "warned": f"countEqual({_STATUSES}, 'passed')",
+    "skipped": f"countEqual({_STATUSES}, 'skipped')",
+    "escalated": f"ifNull({_part('escalation', 'step')}, 0)",
+    "escalated_to": _part("escalation", "to"),
 }
 _READINGS = (
     Reading(
@@ -160,9 +198,27 @@ _READINGS = (
                 "met_at": _MAYBE_INSTANT,
                 "cancelled_at": _MAYBE_INSTANT,
                 "gap_hours": _FLOAT,
+                "per": _TEXT,
+                "revisions": f"Tuple(count {_UINT32}, first_due_at String, latest_due_at String, best_due_at String)",
+                "parts": f"Tuple(needed {_FLOAT}, brought {_FLOAT})",
+                **_CLOCKED,
             },
         },
-        {"kind": f"ifNull({_element(_DETAIL, 'kind')}, 'deadline')"},
+        {
+            "kind": f"ifNull({_element(_DETAIL, 'kind')}, 'deadline')",
+            "revisions": f"ifNull({_part('revisions', 'count')}, 0)",
+            **{
+                f"{which}_due_at": _parsed(_or(_part("revisions", f"{which}_due_at"), _part("due_at")))
+                for which in ("first", "latest", "best")
+            },
+            "started_at": f"if(empty({_part('clock', 'started_at')}), fromUnixTimestamp64Micro(made_at, 'UTC'), "
+            f"{_parsed(_or(_part('clock', 'started_at'), _SOME_INSTANT))})",
+            "target_seconds": _part("clock", "target_seconds"),
+            "spent_seconds": _part("clock", "spent_seconds"),
+            "parts_needed": f"ifNull({_part('parts', 'needed')}, 1)",
+            "parts_brought": f"ifNull({_part('parts', 'brought')}, 0)",
+            **_OF_CLOCKS,
+        },
     ),
     Reading(
         "stalls",
@@ -176,9 +232,10 @@ _READINGS = (
                 "limit_seconds": _FLOAT,
                 "limit_kind": _MAYBE,
                 "left_at": _MAYBE_INSTANT,
+                **_CLOCKED,
             },
         },
-        {"limit_kind": f"ifNull({_element(_DETAIL, 'limit_kind')}, 'declared')"},
+        {"limit_kind": f"ifNull({_element(_DETAIL, 'limit_kind')}, 'declared')", **_OF_CLOCKS},
     ),
     Reading(
         "journeys",

@@ -27,6 +27,8 @@ Refuse = Callable[[Record, str], None]
 _TOGETHER = 500
 VALUE_BYTES = 16 * 1024  # of a dead letter: enough to see what is wrong; the topic keeps all of it
 MOVED_BITS = 64  # of a touchpoint's version, below its place: the version of the override that a squash put into the row
+ATTRIBUTES = ("campaign", "agent", "team", "channel", "persona", "product", "region")
+"""What a finding may be told apart by, each a column."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _T = TypeVar("_T")
@@ -235,11 +237,22 @@ def _promises(rows: Sequence[tuple[Record, wire.PromiseFinding]]) -> Block:
         "made_at": [micros(d.made_at) for d in details],
         "made_by": [d.made_by for d in details],
         "owed_by": [d.owed_by for d in details],
+        "per": [d.per or "" for d in details],
         "due_at": [micros(d.due_at) for d in details],
         "at_risk_at": [micros(d.at_risk_at) for d in details],
         "met_at": [_micros_or_none(d.met_at) for d in details],
         "cancelled_at": [_micros_or_none(d.cancelled_at) for d in details],
         "gap_hours": [d.gap_hours for d in details],
+        "revisions": [d.revisions.count if d.revisions else 0 for d in details],
+        "first_due_at": [micros(d.revisions.first_due_at if d.revisions else d.due_at) for d in details],
+        "latest_due_at": [micros(d.revisions.latest_due_at if d.revisions else d.due_at) for d in details],
+        "best_due_at": [micros(d.revisions.best_due_at if d.revisions else d.due_at) for d in details],
+        "started_at": [micros(d.clock.started_at if d.clock else d.made_at) for d in details],
+        "target_seconds": [d.clock.target_seconds if d.clock else None for d in details],
+        "spent_seconds": [d.clock.spent_seconds if d.clock else None for d in details],
+        "parts_needed": [d.parts.needed if d.parts else 1.0 for d in details],
+        "parts_brought": [d.parts.brought if d.parts else 0.0 for d in details],
+        **_clocked(details),
     }
     return Block("promises", columns, [record for record, _ in rows])
 
@@ -256,8 +269,25 @@ def _stalls(rows: Sequence[tuple[Record, wire.StallFinding]]) -> Block:
         "limit_seconds": [d.limit_seconds for d in details],
         "limit_kind": [d.limit_kind for d in details],
         "left_at": [_micros_or_none(d.left_at) for d in details],
+        **_clocked(details),
     }
     return Block("stalls", columns, [record for record, _ in rows])
+
+
+def _clocked(details: Sequence[wire.PromiseDetail | wire.StallDetail]) -> dict[str, list[Any]]:
+    """The columns that whatever has a clock has in common."""
+    statuses = [[warning.status for warning in d.warnings] for d in details]
+    return {
+        "calendar": [d.calendar or "" for d in details],
+        **{name: [d.attributes.get(name, "") for d in details] for name in ATTRIBUTES},
+        "paused_at": [_micros_or_none(d.clock.paused_at if d.clock else None) for d in details],
+        "paused_seconds": [d.clock.paused_seconds if d.clock else 0.0 for d in details],
+        "resets": [d.clock.resets if d.clock else 0 for d in details],
+        "warned": [said.count("passed") for said in statuses],
+        "skipped": [said.count("skipped") for said in statuses],
+        "escalated": [d.escalation.step if d.escalation else 0 for d in details],
+        "escalated_to": [d.escalation.to if d.escalation else "" for d in details],
+    }
 
 
 def _shared(findings: Sequence[wire.Finding]) -> dict[str, list[Any]]:

@@ -9,10 +9,11 @@ Tuples and gc=False keep the garbage collector, which costs more than the decodi
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 _NULL = Raw(b"null")
 
@@ -44,6 +45,43 @@ class EnrichedTouchpoint(Struct, frozen=True, gc=False):
     journeys: tuple[JourneyContext, ...] = ()
 
 
+UInt8 = Annotated[int, Meta(ge=0, lt=2**8)]
+UInt32 = Annotated[int, Meta(ge=0, lt=2**32)]
+
+
+class ClockDetail(Struct, frozen=True, gc=False):
+    started_at: datetime
+    target_seconds: float
+    spent_seconds: float | None = None
+    paused_at: datetime | None = None
+    paused_seconds: float = 0
+    resets: UInt32 = 0
+
+
+class RevisionDetail(Struct, frozen=True, gc=False):
+    count: UInt32
+    first_due_at: datetime
+    latest_due_at: datetime
+    best_due_at: datetime
+
+
+class WarningDetail(Struct, frozen=True, gc=False):
+    status: str
+
+
+Warnings = Annotated[tuple[WarningDetail, ...], Meta(max_length=2**8 - 1)]
+
+
+class EscalationDetail(Struct, frozen=True, gc=False):
+    step: UInt8
+    to: str
+
+
+class PartsDetail(Struct, frozen=True, gc=False):
+    needed: float
+    brought: float
+
+
 class PromiseDetail(Struct, frozen=True, gc=False):
     made_at: datetime
     made_by: str
@@ -54,6 +92,14 @@ class PromiseDetail(Struct, frozen=True, gc=False):
     met_at: datetime | None = None
     cancelled_at: datetime | None = None
     gap_hours: float | None = None
+    calendar: str | None = None
+    per: str | None = None
+    attributes: dict[str, str] = {}
+    revisions: RevisionDetail | None = None
+    clock: ClockDetail | None = None
+    warnings: Warnings = ()
+    escalation: EscalationDetail | None = None
+    parts: PartsDetail | None = None
 
 
 class StallDetail(Struct, frozen=True, gc=False):
@@ -63,6 +109,11 @@ class StallDetail(Struct, frozen=True, gc=False):
     limit_seconds: float
     limit_kind: str = "declared"
     left_at: datetime | None = None
+    calendar: str | None = None
+    attributes: dict[str, str] = {}
+    clock: ClockDetail | None = None
+    warnings: Warnings = ()
+    escalation: EscalationDetail | None = None
 
 
 class _Finding(Struct, frozen=True, gc=False, tag_field="type"):

@@ -45,6 +45,17 @@ def test_the_map_says_whose_word_decides(judge: str, status: str, gap: float) ->
     assert found.detail.revisions.judged_by == judge
 
 
+def test_time_that_passes_a_date_that_was_told_and_does_not_decide_is_told_too() -> None:
+    """Whoever judges by the first promise learns that it is broken when it is."""
+    story = ordered()
+    story.happens("2026-03-05 09:00", RESCHEDULED, due="2026-03-14 12:00")
+    story.until("2026-03-10 12:00")
+    before = len(story.findings)
+    found = story.until("2026-03-10 12:01").quiet().last("delivery")
+    assert len(story.findings) == before + 1
+    assert (found.status, found.detected_at) == ("revised", at("2026-03-10 12:01"))
+
+
 def test_a_date_that_is_told_after_the_old_one_has_passed_mends_nothing_and_is_counted() -> None:
     story = ordered()
     story.happens("2026-03-10 12:01", RESCHEDULED, due="2026-03-20 12:00")

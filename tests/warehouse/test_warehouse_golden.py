@@ -27,6 +27,7 @@ TABLES = {
     "touchpoints_resolved": "id",
     "findings": "finding_id, revision",
     "promises": "finding_id",
+    "promise_ledger": "finding_id",
     "stalls": "finding_id",
     "journeys": "journey_id",
     "living_persons": "person_id",
@@ -42,7 +43,7 @@ TABLES = {
     },
 }
 
-VIEWS = {"touchpoints_resolved", "living_persons", "links"}
+VIEWS = {"touchpoints_resolved", "living_persons", "links", "promise_ledger"}
 
 
 def golden_records() -> list[Consumed]:

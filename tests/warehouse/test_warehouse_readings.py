@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from published_records import (
     ANNA,
     BERT,
+    CLOCK,
+    LEDGER,
     ORDER_7,
     TOPOLOGY,
     Consumed,
@@ -108,6 +110,9 @@ def records_of_every_shape() -> dict[str, Sequence[Record]]:
         promise("p-3", "2018-05-01 09:00", "kept", 1, met_hours_late=-4, evidence=[]),
         stall("s-1", "2018-05-02 10:00"),
         stall("s-2", "2018-05-02 10:00", "resolved", 1, stuck_hours=5, evidence=["/a#1", "/b#2"]),
+        promise("p-4", "2018-05-01 09:00", "broken", 7, detail=LEDGER),
+        promise("p-5", "2018-05-01 09:00", detail={"clock": {**CLOCK["clock"], "paused_at": None}}),
+        stall("s-3", "2018-05-02 10:00", "escalated", detail=CLOCK),
     ]
     visits = [StageVisit.model_validate({"stage": s, "entered_at": "2018-05-02T10:00:00.25Z"}) for s in "ab"]
     states = [
