@@ -48,6 +48,11 @@ _COMMANDS = (
         "validate",
         "Check a journey map; every problem is named with its line, its field and the remedy.",
     ),
+    (
+        "shadow",
+        "shadow",
+        "List which customers, promises and stalls a changed map would change, without touching the live pipeline.",
+    ),
     ("prepare", "prepare", "Create or verify the topics and apply the warehouse's migrations."),
     ("migrate", "prepare", "Bring the warehouse's tables to the newest version."),
     (

@@ -173,8 +173,16 @@ class Published:
 class MemoryPipeline:
     """All partitions of all stages of one plan, with the records that wait for each. It is their outbox."""
 
-    def __init__(self, plan: Plan, config: RunConfig, *, keeps_enriched: bool = False) -> None:
-        self.published = Published(keeps_enriched)
+    def __init__(
+        self,
+        plan: Plan,
+        config: RunConfig,
+        *,
+        keeps_enriched: bool = False,
+        published: Published | None = None,
+    ) -> None:
+        """`published` hears what comes out, in place of a reader that keeps the last of everything."""
+        self.published = Published(keeps_enriched) if published is None else published
         self._plan = plan
         self._config = config
         self._tokens = Tokens(config.identity_key, plan.kinds)

@@ -17,6 +17,7 @@ COMMANDS = (
     "journey",
     "status",
     "validate",
+    "shadow",
     "prepare",
     "migrate",
     "worker",

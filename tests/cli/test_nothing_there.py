@@ -40,6 +40,9 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
         "replay": [*shop.arguments, "--name", "may"],
         "up": ["--map", shop.map],
     }
+    changed = folder / "changed.yaml"
+    changed.write_text(shop.map.read_text("utf-8").replace("expected: 3d", "expected: 2d"), "utf-8")
+    commands["shadow --source clickhouse"] = commands["shadow --source kafka"] = ["--map", changed]
     running = {
         name: throughline.start(*name.split(), *arguments, journey_map=shop.map)
         for name, arguments in commands.items()
@@ -68,7 +71,14 @@ def test_dead_letters_without_kafka_are_told_with_the_remedy(nowhere: dict[str, 
     )
 
 
-@pytest.mark.parametrize("command", ["migrate", "journey"])
+def test_a_shadow_run_over_topics_without_kafka_is_told_with_the_remedy(nowhere: dict[str, Done]) -> None:
+    done = nowhere["shadow --source kafka"]
+    assert (done.code, done.out) == (2, "")
+    assert f"reading touchpoints.marketing: Kafka at {NOWHERE} does not answer as it should" in done.said
+    assert "start it with `throughline up`, or set THROUGHLINE_KAFKA to where it listens" in done.said
+
+
+@pytest.mark.parametrize("command", ["migrate", "journey", "shadow --source clickhouse"])
 def test_a_command_without_clickhouse_says_so(nowhere: dict[str, Done], command: str) -> None:
     assert (nowhere[command].code, nowhere[command].out) == (2, "")
     assert nowhere[command].said == f"error: {NO_CLICKHOUSE}"
