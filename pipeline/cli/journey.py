@@ -17,8 +17,15 @@ from pipeline.errors import ThroughlineError
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.queries import JourneyRow, PromiseRow, StallRow, TimeLine, TouchpointRow, journey_of
 
-_SAID = {"made": "open", "at_risk": "open, at risk"}
-_PROMISE = {"kept": "green", "broken": "bold red", "at_risk": "yellow", "made": "cyan", "cancelled": "dim"}
+_SAID = {"made": "open", "revised": "open, promised anew", "at_risk": "open, at risk"}
+_PROMISE = {
+    "kept": "green",
+    "broken": "bold red",
+    "at_risk": "yellow",
+    "made": "cyan",
+    "revised": "cyan",
+    "cancelled": "dim",
+}
 
 
 class NoPipelineError(ThroughlineError):
@@ -134,14 +141,19 @@ def _promise(each: PromiseRow) -> Line:
         else f", {abs(each.gap_hours):,.1f} h {'late' if each.gap_hours > 0 else 'early'}"
     )
     what = f"promise {each.rule}: {_SAID.get(each.status, each.status)}{gap}"
-    note = f"made {_short(each.made_at)} by {each.made_by}"
+    note = f"made {_short(each.made_at)} by {each.made_by} {_id(each.finding_id)}"
     return Line(each.due_at, what, each.owed_by, note, _PROMISE.get(each.status, ""))
 
 
 def _stall(each: StallRow) -> Line:
     until = f"left {_short(each.left_at)}" if each.left_at else "still there"
-    note = f"entered {_short(each.entered_at)}, {until}"
+    note = f"entered {_short(each.entered_at)}, {until} {_id(each.finding_id)}"
     return Line(each.since, f"stuck in {each.stage}", each.owner, note, "bold red")
+
+
+def _id(finding: str) -> str:
+    """As much of it as `explain` will know it by."""
+    return f"({finding[:8]})"
 
 
 def _short(moment: datetime) -> str:

@@ -38,6 +38,7 @@ _COMMANDS = (
         "Simulate a company, stream it live through the pipeline, and compare what was found with what was injected.",
     ),
     ("journey", "journey", "Show one customer's touchpoints, promises and stalls on a time line."),
+    ("explain", "explain", "Say why a finding says what it says: rule, touchpoints, clock, arithmetic."),
     (
         "status",
         "status",

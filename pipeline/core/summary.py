@@ -26,7 +26,7 @@ class PromiseCounts(msgspec.Struct):
 
 
 class StallCounts(msgspec.Struct):
-    """`opened` are all stalls, `resolved` and `open` its parts."""
+    """`opened` are all stalls, `resolved` and `open` its parts; the others were abandoned."""
 
     opened: int = 0
     resolved: int = 0
@@ -91,11 +91,12 @@ def stall_counts(plan: Plan, findings: Iterable[FindingCount]) -> dict[str, Stal
     for finding in findings:
         of_stage = counts.get(finding.rule)
         if finding.type == "stall" and of_stage is not None:
-            resolved = finding.count if finding.status == "resolved" else 0
-            still_open = finding.count if finding.status == "opened" else 0
-            of_stage.opened += resolved + still_open
-            of_stage.resolved += resolved
-            of_stage.open += still_open
+            if finding.status != "withdrawn":
+                of_stage.opened += finding.count
+            if finding.status == "resolved":
+                of_stage.resolved += finding.count
+            elif finding.status in ("opened", "escalated"):
+                of_stage.open += finding.count
     return counts
 
 
@@ -104,6 +105,7 @@ _PROMISE_FIELDS = {
     ("broken", True): "broken_then_met",
     ("broken", False): "broken",
     ("made", False): "open",
+    ("revised", False): "open",
     ("at_risk", False): "open",
     ("cancelled", False): "cancelled",
 }

@@ -75,7 +75,7 @@ class PastInWarehouse:
         # no row has an empty source, so the first page begins at `time` itself
         asked = {**bounds, "source": "", "id": "", "page": self._page}
         while rows := self._warehouse.query(sql, asked):
-            yield from map(_past, rows)
+            yield from map(past, rows)
             asked["time"], asked["source"], asked["id"] = rows[-1][:3]
             if len(rows) < self._page:
                 return
@@ -99,7 +99,8 @@ class _Event(msgspec.Struct, omit_defaults=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def _past(row: tuple[Any, ...]) -> PastTouchpoint:
+def past(row: tuple[Any, ...]) -> PastTouchpoint:
+    """The event of (microseconds, source, id, type, subject, outcome, identities, data)."""
     time, source, touchpoint_id, kind, subject, outcome, identities, data = row
     event = _Event(
         "1.0",

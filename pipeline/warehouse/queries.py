@@ -54,6 +54,7 @@ class JourneyRow:
 class PromiseRow:
     """The last revision of a promise; `gap_hours` is how late it was met."""
 
+    finding_id: str
     rule: str
     status: str
     journey_id: str
@@ -71,6 +72,7 @@ class PromiseRow:
 class StallRow:
     """The last revision of a stall; `since` is entry plus limit, `left_at` None while it lasts."""
 
+    finding_id: str
     person_id: UUID
     journey_id: str
     stage: str
@@ -174,19 +176,19 @@ WHERE person_id = %(person)s AND status != 'withdrawn'
 ORDER BY opened_at, journey_id"""
 
 _PROMISES = """
-SELECT rule, status, journey_id, made_at, made_by, owed_by, due_at, met_at, cancelled_at, gap_hours, revision
+SELECT finding_id, rule, status, journey_id, made_at, made_by, owed_by, due_at, met_at, cancelled_at, gap_hours, revision
 FROM promises FINAL
 WHERE person_id = %(person)s AND status != 'withdrawn'
 ORDER BY made_at, finding_id"""
 
 _STALLS = """
-SELECT person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at
+SELECT finding_id, person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at
 FROM stalls FINAL
 WHERE person_id = %(person)s AND status != 'withdrawn'
 ORDER BY since, finding_id"""
 
 _STUCK = """
-SELECT person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at
+SELECT finding_id, person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at
 FROM stalls FINAL
 WHERE status IN ('opened', 'escalated')
 ORDER BY since, finding_id

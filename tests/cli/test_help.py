@@ -15,6 +15,7 @@ COMMANDS = (
     "simulate",
     "demo",
     "journey",
+    "explain",
     "status",
     "validate",
     "shadow",

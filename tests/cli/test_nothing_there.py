@@ -34,6 +34,7 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
         "prepare": [],
         "migrate": [],
         "journey": ["anna"],
+        "explain": ["0123456789abcdef"],
         "dlq list": [],
         "dlq show": ["1"],
         "simulate": ["--send", "--to", folder / "simulated", "--customers", "1"],
@@ -78,7 +79,7 @@ def test_a_shadow_run_over_topics_without_kafka_is_told_with_the_remedy(nowhere:
     assert "start it with `throughline up`, or set THROUGHLINE_KAFKA to where it listens" in done.said
 
 
-@pytest.mark.parametrize("command", ["migrate", "journey", "shadow --source clickhouse"])
+@pytest.mark.parametrize("command", ["migrate", "journey", "explain", "shadow --source clickhouse"])
 def test_a_command_without_clickhouse_says_so(nowhere: dict[str, Done], command: str) -> None:
     assert (nowhere[command].code, nowhere[command].out) == (2, "")
     assert nowhere[command].said == f"error: {NO_CLICKHOUSE}"

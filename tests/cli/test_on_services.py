@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -142,16 +143,52 @@ def test_a_journey_is_shown_by_any_identifier_within_80_columns(
     assert times == sorted(times)
 
 
+def test_a_finding_on_the_time_line_is_explained(here: Throughline, replayed: Replayed) -> None:
+    shown = here("journey", "anna", "--name", replayed.name).out
+    [finding] = re.findall(r"delivery: kept.*\n.*\(([0-9a-f]{8})\)", shown)
+    done = here("explain", finding, "--name", replayed.name)
+    assert done.code == 0
+    assert re.search(r"^promise delivery of order o-\d: kept$", done.out, re.MULTILINE)
+    assert "due at the instant in data.promised of the touchpoint that made it" in done.out
+    assert re.search(r"settled at .*, 1 d 14 h early: kept$", done.out, re.MULTILINE)
+    assert "revision 0: made, before any time was told" in done.out
+
+
+def test_a_stall_is_explained_by_what_the_clock_did(here: Throughline, replayed: Replayed) -> None:
+    shown = here("journey", "cleo", "--name", replayed.name).out
+    [finding] = re.findall(r"stuck in on_its_way.*\n.*\(([0-9a-f]{8})\)", shown)
+    done = here("explain", finding, "--name", replayed.name)
+    assert "longer than 3 d is a stall; owned by carriers" in done.out
+    assert "2018-05-01 12:00 to " in done.out.partition("What the clock did")[2]
+    assert re.search(r"nothing has settled it, and time has come to .*: opened$", done.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        ("o-7", "'o-7' is no finding's id: that has 32 hex digits, of which the first 6 will do"),
+        ("0123456789", "no finding in"),
+    ],
+)
+def test_a_finding_that_is_not_there_is_said_to_be_none(
+    here: Throughline, replayed: Replayed, finding: str, said: str
+) -> None:
+    done = here("explain", finding, "--name", replayed.name)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.said
+    assert "`throughline journey CUSTOMER` shows those of a customer" in done.said
+
+
 def test_somebody_who_is_stuck_is_shown_as_stuck(here: Throughline, replayed: Replayed) -> None:
     done = here("journey", "cleo", "--name", replayed.name)
-    assert [line.rstrip() for line in done.out.splitlines()[1:]] == [
+    assert [re.sub(r"[0-9a-f]{8}\)$", "…)", line.rstrip()) for line in done.out.splitlines()[1:]] == [
         "  order o-3: open, in on_its_way since 2018-05-01 12:00:00",
         "2018-05-01 12:00:00  sales.order.placed                           shop",
         "                       → on_its_way",
         "2018-05-04 12:00:00  stuck in on_its_way                          carriers",
-        "                       entered 2018-05-01 12:00:00, still there",
+        "                       entered 2018-05-01 12:00:00, still there (…)",
         "2018-05-05 00:00:00  promise delivery: broken                     carriers",
-        "                       made 2018-05-01 12:00:00 by sales.order.placed",
+        "                       made 2018-05-01 12:00:00 by sales.order.placed (…)",
     ]
 
 

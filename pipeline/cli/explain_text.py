@@ -1,0 +1,141 @@
+"""An explanation in words: what was published and why in, lines of text out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from rich.text import Text
+
+from pipeline.core.instants import EPOCH, NEVER, SECOND, moment
+from pipeline.core.messages import Micros
+from pipeline.core.rules import JUDGES, PromiseRule, StageRule
+from pipeline.operations.explanation import Explanation, Segment
+from pipeline.warehouse.explained import Published
+
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def lines_of(published: Published, explanation: Explanation) -> Iterator[Text]:
+    """Everything about a finding, from what was concluded to the arithmetic behind it."""
+    said = published.said
+    what = "promise" if said.type == "promise" else "stage"
+    yield Text.assemble(
+        (f"{what} {said.rule}", "bold"),
+        f" of {said.journey_type} {said.journey_key}: ",
+        (said.status, "bold"),
+    )
+    yield Text(f"  finding {published.finding_id}, person {said.person_id}", "dim")
+    yield Text("")
+    yield Text("The rule", "bold")
+    yield from _indented(_rule(explanation))
+    yield Text("")
+    yield Text("What happened", "bold")
+    for act in explanation.acts:
+        note = "" if act.counts else "   changes nothing"
+        yield Text.assemble(
+            "  ",
+            (_at(act.entry.time), "dim"),
+            f"  {act.what:<11}  {act.entry.type}",
+            (f"  {act.entry.source}#{act.entry.id}{note}", "dim"),
+        )
+    if explanation.segments:
+        yield Text("")
+        yield Text("What the clock did", "bold")
+        yield from _indented(map(_segment, explanation.segments))
+    yield Text("")
+    yield Text("The conclusion", "bold")
+    yield from _indented(_conclusion(explanation))
+    yield Text("")
+    yield Text("What was said when", "bold")
+    for each in published.revisions:
+        told = each.detected_at > EPOCH
+        when = f"when time had come to {_moment(each.detected_at)}" if told else "before any time was told"
+        yield Text(f"  revision {each.number}: {each.status}, {when}")
+    if explanation.status != said.status:
+        yield Text("")
+        yield Text(
+            f"Under the present map and touchpoints this is {explanation.status}, and {said.status} was published: "
+            "a touchpoint or the map has changed since, or is still under way.",
+            "yellow",
+        )
+
+
+def _indented(lines: Iterator[str]) -> Iterator[Text]:
+    return (Text(f"  {line}") for line in lines)
+
+
+def _rule(explanation: Explanation) -> Iterator[str]:
+    rule, target = explanation.rule, explanation.target
+    on = f" of open time on the calendar {rule.calendar.name}" if rule.calendar else ""
+    if isinstance(rule, StageRule):
+        yield f"longer than {_long(target or 0)}{on} is a stall; owned by {rule.owner}"
+        return
+    assert isinstance(rule, PromiseRule)
+    if target is not None:
+        yield f"due when {_long(target)}{on} have run since it started; owed by {rule.owner}"
+    elif rule.due_field is not None:
+        yield f"due at the instant in {rule.due_field} of the touchpoint that made it; owed by {rule.owner}"
+    else:
+        calendar = rule.calendar.name if rule.calendar else ""
+        yield f"due at the end of a business day on the calendar {calendar}; owed by {rule.owner}"
+    yield f"at risk from {rule.at_risk:.0%} of the way on"
+    if rule.judged_by != JUDGES.index("latest"):
+        yield f"judged by the {JUDGES[rule.judged_by]} due time that was told"
+    if rule.per is not None:
+        yield f"of several in one journey, told apart by {rule.per}"
+    if rule.parts is not None:
+        yield f"met in as many parts as {rule.parts} of the making says"
+
+
+def _segment(segment: Segment) -> str:
+    lasted = segment.end - segment.start
+    if segment.kind == "paused":
+        took = f"stood still for {_long(lasted)}"
+    elif segment.spent == lasted:
+        took = f"ran for {_long(lasted)}"
+    else:
+        took = f"ran for {_long(segment.spent)}, and was closed for {_long(lasted - segment.spent)}"
+    return f"{_at(segment.start)} to {_at(segment.end)}  {took}"
+
+
+def _conclusion(explanation: Explanation) -> Iterator[str]:
+    due, by, target = explanation.due, explanation.settled_by, explanation.target
+    if explanation.segments and target is not None:
+        ran = [segment.spent for segment in explanation.segments if segment.kind == "ran"]
+        total = sum(ran)
+        sums = f"{' + '.join(map(_long, ran))} = {_long(total)}" if len(ran) > 1 else _long(total)
+        compared = "more than" if total > target else "of"
+        yield f"by {_at(explanation.end)} it had run for {sums}, {compared} the {_long(target)} that it has"
+    if due == NEVER:
+        yield "no due time: it lies beyond the calendar's years"
+    elif explanation.segments and explanation.segments[-1].kind == "paused":
+        yield f"it stands still; if it went on at once it would be due at {_at(due)}"
+    else:
+        yield f"due at {_at(due)}"
+    if by is not None:
+        gap = by.time - due
+        when = "at the very due time" if gap == 0 else f"{_long(abs(gap))} {'late' if gap > 0 else 'early'}"
+        yield f"settled at {_at(by.time)}, {when}: {explanation.status}"
+    else:
+        yield f"nothing has settled it, and time has come to {_at(explanation.end)}: {explanation.status}"
+
+
+def _long(duration: Micros) -> str:
+    """A duration in its two largest units: `1 d 4 h`, `90.5 s`."""
+    if duration < 60 * SECOND:
+        return f"{duration / SECOND:g} s"
+    seconds, parts = duration // SECOND, []
+    for size, unit in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts)
+
+
+def _at(instant: Micros) -> str:
+    return _moment(moment(instant))
+
+
+def _moment(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")

@@ -1,0 +1,220 @@
+"""Why a finding says what it says: a journey's touchpoints and the map in, the clock's segments and the arithmetic out.
+
+Pure. The journey is folded again by the core, and the segments are laid out beside it from the same touchpoints; that both
+come to the same is for the tests. All times are microseconds, as in the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.core import acts, promises, stalls
+from pipeline.core.calendars import BusinessCalendar
+from pipeline.core.fields import key_text
+from pipeline.core.journey import open_journey, order
+from pipeline.core.messages import Entry, Micros
+from pipeline.core.plan import JourneyRules, applies
+from pipeline.core.promises import Making
+from pipeline.core.rules import PromiseRule, Rule, StageRule
+from pipeline.core.stalls import Visit
+
+WHAT = {
+    acts.MAKE: "made",
+    acts.REVISE: "revised",
+    acts.RESET: "begun anew",
+    acts.RESUME: "resumed",
+    acts.PAUSE: "paused",
+    acts.MEET: "met",
+    acts.CANCEL: "cancelled",
+    acts.LEAVE: "left",
+    acts.ABANDON: "abandoned",
+    acts.ENTER: "entered",
+    acts.RESTART: "begun anew",
+    acts.GO_ON: "resumed",
+    acts.HALT: "paused",
+}
+"""What a touchpoint does to a promise or a stage."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """A touchpoint that is about the rule; `counts`: whether it changed anything."""
+
+    entry: Entry
+    what: str
+    counts: bool
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What the clock did from `start` to `end`; `spent`: how much of the target that took, of the open time if there is a
+    calendar.
+    """
+
+    kind: Literal["ran", "paused"]
+    start: Micros
+    end: Micros
+    spent: Micros
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`due`: the instant that decides, of a stage when the visit becomes a stall; NEVER if there is none. `end`: up to
+    where the clock is laid out. `target`: what has to run, None for an instant that was told.
+    """
+
+    rule: Rule
+    opening: Entry
+    acts: list[Act]
+    start: Micros
+    target: Micros | None
+    due: Micros
+    end: Micros
+    status: str
+    settled_by: Entry | None
+    segments: list[Segment] = field(default_factory=list)
+
+
+def explain(
+    rules: JourneyRules,
+    rule: PromiseRule | StageRule,
+    entries: Sequence[Entry],
+    opening: Entry,
+    until: Micros,
+) -> Explanation | None:
+    """Why the finding that `opening` opened says what it says when time has come to `until`; None if these touchpoints
+    open nothing there.
+    """
+    ordered = sorted(entries, key=order)
+    if isinstance(rule, PromiseRule):
+        making, told = _making(rules, rule, ordered, opening)
+        return None if making is None else _of_promise(rule, making, told, until)
+    visit, told = _visit(rules, rule, ordered, opening)
+    return None if visit is None else _of_stage(rule, visit, told, until)
+
+
+def _making(
+    rules: JourneyRules, rule: PromiseRule, entries: Sequence[Entry], opening: Entry
+) -> tuple[Making | None, list[Act]]:
+    """The promise as it is after all of them, and what each did to it."""
+    index, journey = rules.promises.index(rule), open_journey(rules, "")
+    told: list[Act] = []
+    making: Making | None = None
+    per = None if rule.per is None else key_text(opening.fields.get(rule.per))
+    for entry in entries:
+        before = _state(making)
+        journey.add(entry)
+        fold = journey.promises[index]
+        if making is None and fold is not None:
+            making = next((each for each in fold.makings if each.entry is opening), None)
+        for act in _acts(rules, index, entry, of_promises=True):
+            concerns = rule.per is None or key_text(entry.fields.get(rule.per)) in (None, per)
+            if concerns and (act != acts.MAKE or entry is opening):
+                told.append(Act(entry, WHAT[act], act == acts.MAKE or _state(making) != before))
+    return making, told
+
+
+def _visit(
+    rules: JourneyRules, rule: StageRule, entries: Sequence[Entry], opening: Entry
+) -> tuple[Visit | None, list[Act]]:
+    """The visit as it is after all of them, and what each did to it."""
+    index, journey = rules.stages.index(rule), open_journey(rules, "")
+    told: list[Act] = []
+    visit: Visit | None = None
+    for entry in entries:
+        before = _visited(visit)
+        journey.add(entry)
+        fold = journey.stages[index]
+        if visit is None and fold is not None and fold.inside and fold.inside.entry is opening:
+            visit = fold.inside
+        told += [
+            Act(entry, WHAT[act], act == acts.ENTER or _visited(visit) != before)
+            for act in _acts(rules, index, entry, of_promises=False)
+            if act != acts.ENTER or entry is opening
+        ]
+    return visit, told
+
+
+def _acts(rules: JourneyRules, index: int, entry: Entry, *, of_promises: bool) -> list[int]:
+    """What a touchpoint does to one promise, or one stage, of its journey."""
+    return [
+        action.act
+        for action in rules.actions.get(entry.type, ())
+        if action.target == index
+        and action.act != acts.END
+        and (action.act <= acts.OF_PROMISES) == of_promises
+        and (action.alternatives is None or applies(action.alternatives, entry.fields))
+    ]
+
+
+def _state(making: Making | None) -> object:
+    if making is None:
+        return None
+    terms = making.terms
+    met, cancelled = making.met, making.cancelled
+    return (
+        making.due,
+        met and met.id,
+        cancelled and cancelled.id,
+        terms and (terms.changes, terms.revisions),
+    )
+
+
+def _visited(visit: Visit | None) -> object:
+    if visit is None:
+        return None
+    clock = visit.clock
+    return (visit.since, visit.left and visit.left.id, clock and (clock.paused_at, clock.resets))
+
+
+def _of_promise(rule: PromiseRule, making: Making, told: list[Act], until: Micros) -> Explanation:
+    verdict = promises.judge(making, until)
+    settled_by = None
+    if verdict.settled:
+        settled_by = making.cancelled if verdict.status == "cancelled" else making.met
+    target = None if rule.due_field is not None or rule.end_of is not None else rule.within
+    end = until if settled_by is None else settled_by.time
+    start = rule.start(making.entry)
+    segments = [] if target is None else _segments(rule.calendar, told, start, end, making.due)
+    return Explanation(
+        rule, making.entry, told, start, target, making.due, end, verdict.status, settled_by, segments
+    )
+
+
+def _of_stage(rule: StageRule, visit: Visit, told: list[Act], until: Micros) -> Explanation:
+    end, start = until if visit.left is None else visit.left.time, visit.entry.time
+    segments = _segments(rule.calendar, told, start, end, visit.since)
+    status = stalls.judge(rule, visit, until)
+    return Explanation(
+        rule, visit.entry, told, start, rule.limit, visit.since, end, status, visit.left, segments
+    )
+
+
+def _segments(
+    calendar: BusinessCalendar | None, told: list[Act], start: Micros, end: Micros, due: Micros
+) -> list[Segment]:
+    """The clock from its last beginning to `end`. What comes after the due time has changed nothing."""
+    found: list[Segment] = []
+    paused = False
+    since = start
+
+    def close(at: Micros) -> None:
+        if at > since:
+            spent = 0 if paused else at - since if calendar is None else calendar.between(since, at)
+            found.append(Segment("paused" if paused else "ran", since, at, spent))
+
+    for act in told:
+        time = act.entry.time
+        if act.what == "begun anew" and act.counts:
+            found.clear()
+            since = time
+        elif act.what == "paused" and not paused and (act.counts or time < start) and time < due:
+            close(time)
+            since, paused = max(since, time), True
+        elif act.what == "resumed" and paused:
+            close(time)
+            since, paused = max(since, time), False
+    close(end)
+    return found
