@@ -1,9 +1,9 @@
 """Survival curves: how many stays ended, or were still going on, after how long in; the share that lasts longer out.
 
 The estimate is Kaplan and Meier's product over bins of durations whose bounds grow by a fixed ratio, so that a curve takes
-as much memory for a million stays as for a hundred. Its variance is Greenwood's. A stay that still goes on is censored at the
-age that it has; those of a bin leave the number at risk behind the ends of that bin. What always holds: the same counts give
-the same curve, whatever order they came in.
+as much memory for a million stays as for a hundred. Its variance is Greenwood's. A stay that still goes on is censored at
+the age that it has; those of a bin leave the number at risk behind the ends of that bin. What always holds: the same counts
+give the same curve, whatever order they came in.
 """
 
 from __future__ import annotations
