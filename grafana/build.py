@@ -11,12 +11,14 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana.identity import identity
 from grafana.live_overview import live_overview
+from grafana.promise_ledger import promise_ledger
 from grafana.stalls import stalls
 
 FOLDER = Path(__file__).parent / "dashboards"
 DASHBOARDS: dict[str, Callable[[], Any]] = {
     "identity": identity,
     "live-overview": live_overview,
+    "promise-ledger": promise_ledger,
     "stalls": stalls,
 }
 

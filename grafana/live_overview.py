@@ -29,6 +29,7 @@ def live_overview() -> Any:
     begun = (
         board("live overview", "live", about, since="now-6h", refresh="10s")
         .link(link_to("Stalls", "stalls"))
+        .link(link_to("Promise ledger", "ledger"))
         .link(link_to("Identity", "identity"))
         .with_variable(
             filter_variable(

@@ -8,6 +8,8 @@ import pytest
 from published_records import (
     ANNA,
     BERT,
+    CLOCK,
+    LEDGER,
     TOPOLOGY,
     Consumed,
     at,
@@ -54,6 +56,13 @@ def a_week_in_may() -> list[Consumed]:
                 promise("p-2", f"{day} 09:00", "broken", met_hours_late=3),
                 promise("p-3", f"{day} 09:00", "broken"),
                 promise("p-4", f"{day} 09:00", "at_risk"),
+                promise(
+                    "p-5",
+                    f"{day} 09:00",
+                    "broken",
+                    detail={**LEDGER, "clock": {**CLOCK["clock"], "paused_at": None}},
+                ),
+                promise("p-6", f"{day} 09:00", "made", detail=CLOCK),
                 stall("s-1", f"{day} 10:00", "resolved", stuck_hours=4),
                 stall("s-2", f"{day} 10:00", "resolved", stuck_hours=8, person_id=str(BERT)),
                 stall("s-3", f"{day} 10:00", person_id=str(ANNA)),

@@ -52,10 +52,13 @@ CREATE OR REPLACE VIEW promise_ledger AS
 SELECT
     *,
     multiIf(status IN ('cancelled', 'withdrawn'), status, isNotNull(met_at), if(met_at <= first_due_at, 'kept', 'broken'),
-        isNull(paused_at) AND first_due_at < detected_at, 'broken', 'open') AS by_first,
+        (status = 'broken' AND first_due_at <= due_at) OR (isNull(paused_at) AND first_due_at < detected_at), 'broken',
+        'open') AS by_first,
     multiIf(status IN ('cancelled', 'withdrawn'), status, isNotNull(met_at), if(met_at <= latest_due_at, 'kept', 'broken'),
-        isNull(paused_at) AND latest_due_at < detected_at, 'broken', 'open') AS by_latest,
+        (status = 'broken' AND latest_due_at <= due_at) OR (isNull(paused_at) AND latest_due_at < detected_at), 'broken',
+        'open') AS by_latest,
     multiIf(status IN ('cancelled', 'withdrawn'), status, isNotNull(met_at), if(met_at <= best_due_at, 'kept', 'broken'),
-        isNull(paused_at) AND best_due_at < detected_at, 'broken', 'open') AS by_best
+        (status = 'broken' AND best_due_at <= due_at) OR (isNull(paused_at) AND best_due_at < detected_at), 'broken',
+        'open') AS by_best
 FROM promises FINAL
 WHERE status != 'withdrawn';
