@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.base import Contract
+from schemas.triggers import DataPath
 
 FIRST_YEAR, LAST_YEAR = 1970, 2069
 """A calendar is open in these years, by the dates of its own zone, and never outside them."""
@@ -205,9 +206,10 @@ class Calendar(Contract):
 
 
 class DueEndOf(Contract):
-    """The due time is the end of a business day, counted from the date on the calendar's wall at the making.
+    """The due time is the end of a business day, counted from the date on the calendar's wall at the making, or at the
+    instant in the field `of` of its data.
 
-    `day`: the first business day whose end is still to come. `next_business_day`: the first after that date;
+    `day`: the first business day whose end is still to come then. `next_business_day`: the first after that date;
     `3 business days`: the third after it. It ends when the calendar closes for the last time that day, or at `at`.
     """
 
@@ -215,6 +217,9 @@ class DueEndOf(Contract):
         description="day, next_business_day, or such as 3 business days."
     )
     calendar: str
+    of: DataPath | None = Field(
+        default=None, description="data.<name>: “by that day”, in place of the making."
+    )
     at: Clock | None = None
 
     def days(self) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     Discriminator,
     Field,
     StringConstraints,
@@ -19,19 +18,13 @@ from schemas.base import Contract, Problem
 from schemas.calendars import DueEndOf
 from schemas.clocks import Clocked, Share
 from schemas.durations import Duration, clear_on_a_calendar
-from schemas.triggers import FieldPath, Triggers
-
-
-def _data_only(path: str) -> str:
-    if not path.startswith("data."):
-        raise ValueError(f"a due time is read from the touchpoint's data: write data.<name>, not {path!r}")
-    return path
+from schemas.triggers import DataPath, FieldPath, Triggers
 
 
 class DueField(Contract):
     """The due time is a field of the making touchpoint's data: an RFC 3339 instant."""
 
-    field: Annotated[FieldPath, AfterValidator(_data_only)]
+    field: DataPath
 
 
 class DueWithin(Contract):
@@ -93,7 +86,7 @@ class Promise(Clocked):
     cancelled_by: Triggers = Field(default_factory=list)
     revised_by: Triggers = Field(default_factory=list)
     judged_by: Literal["first", "latest", "best"] = "latest"
-    starts: Annotated[FieldPath, AfterValidator(_data_only)] | None = None
+    starts: DataPath | None = None
     per: FieldPath | None = None
     parts: FieldPath | None = None
     part: FieldPath | None = None

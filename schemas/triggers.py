@@ -15,6 +15,16 @@ FieldPath = Annotated[
 """A field of a touchpoint: `data.<name>` (more dots go deeper), `identities.<kind>`, `subject`, `outcome`."""
 
 
+def _data_only(path: str) -> str:
+    if not path.startswith("data."):
+        raise ValueError(f"an instant is read from the touchpoint's data: write data.<name>, not {path!r}")
+    return path
+
+
+DataPath = Annotated[FieldPath, AfterValidator(_data_only)]
+"""A field of a touchpoint's data that holds an instant, RFC 3339."""
+
+
 def _finite(values: Any) -> Any:
     for value in values if isinstance(values, list) else [values]:
         if isinstance(value, float) and not isfinite(value):

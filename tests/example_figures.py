@@ -22,6 +22,7 @@ OLIST = Figures(
     persons=8_016,
     promises={
         "delivery": (4_755, 415, 2_961, 4, 0),
+        "delivery_day": (4_827, 343, 2_961, 4, 0),
         "approval": (6_528, 1_461, 146, 0, 0),
         "hand_over": (6_482, 690, 1_192, 1, 0),
     },

@@ -74,7 +74,7 @@ def _rule(explanation: Explanation) -> Iterator[str]:
     assert isinstance(rule, PromiseRule)
     if target is not None:
         yield f"due when {_long(target)}{on} have run since it started; owed by {rule.owner}"
-    elif rule.due_field is not None:
+    elif rule.end_of is None:
         yield f"due at the instant in {rule.due_field} of the touchpoint that made it; owed by {rule.owner}"
     else:
         calendar = rule.calendar.name if rule.calendar else ""

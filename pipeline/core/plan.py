@@ -152,9 +152,10 @@ def _due_fields(journey_map: JourneyMap) -> Iterator[tuple[str, str]]:
     """(touchpoint type, field path) of every due time, and of every instant at which a clock starts."""
     for journey in journey_map.journeys.values():
         for promise in journey.promises.values():
-            if isinstance(promise.due, DueField):
+            told = _told_in(promise)
+            if told is not None:
                 for trigger in (*promise.made_by, *promise.revised_by):
-                    yield trigger.type, promise.due.field
+                    yield trigger.type, told
             if promise.starts is not None:
                 for trigger in promise.made_by:
                     yield trigger.type, promise.starts
@@ -268,7 +269,7 @@ def _promise(name: str, promise: Promise, calendars: Mapping[str, BusinessCalend
         steps=_steps(promise),
         has_clock=promise.has_clock,
         attributes=_attributes(promise),
-        due_field=due.field if isinstance(due, DueField) else None,
+        due_field=_told_in(promise),
         within=micros_of(due.within) if isinstance(due, DueWithin) else 0,
         at_risk=promise.at_risk,
         end_of=due.days() if isinstance(due, DueEndOf) else None,
@@ -280,6 +281,13 @@ def _promise(name: str, promise: Promise, calendars: Mapping[str, BusinessCalend
         part=promise.part,
         has_terms=promise.has_terms,
     )
+
+
+def _told_in(promise: Promise) -> str | None:
+    """The field that tells its due time, or the day of it."""
+    if isinstance(promise.due, DueField):
+        return promise.due.field
+    return promise.due.of if isinstance(promise.due, DueEndOf) else None
 
 
 def _stage(name: str, stage: Stage, calendars: Mapping[str, BusinessCalendar]) -> StageRule:

@@ -90,8 +90,9 @@ class Rule:
 class PromiseRule(Rule):
     """A deadline promise.
 
-    It is due at `due_field` of the making, or else at the end of the business day `end_of` (see
-    `BusinessCalendar.end_of_day`) at `at`, or else `within` after the start: the making, or the instant in `start_field`.
+    It is due at the instant in `due_field` of the making, or `within` after its start: the making, or the instant in
+    `start_field`; or else at the end, `at`, of the business day `end_of` from one of these (see
+    `BusinessCalendar.end_of_day`).
     `judged_by` is one of FIRST, LATEST, BEST. `per`: the field that tells the promises of a journey apart. `parts`: the
     field that says in how many parts it is met, of which a fulfilment brings as many as `part` says. `has_terms`: any of
     that makes it more than a due time.
@@ -119,15 +120,18 @@ class PromiseRule(Rule):
 
     def due(self, told: Entry) -> Micros | None:
         """When the promise is due that this touchpoint makes or revises; None if it promises nothing."""
+        instant: Micros = self.start(told)
         if self.due_field is not None:
             due = told.fields.get(self.due_field)
-            return due if type(due) is int else None
-        if self.calendar is None:
-            return self.start(told) + self.within
-        if self.end_of is None:
-            ends = self.calendar.after(self.start(told), self.within)
+            if type(due) is not int:
+                return None
+            instant = due
+        if self.end_of is not None and self.calendar is not None:
+            ends = self.calendar.end_of_day(instant, self.end_of, self.at)
+        elif self.due_field is not None:
+            ends = instant
         else:
-            ends = self.calendar.end_of_day(told.time, self.end_of, self.at)
+            ends = self.later(instant, self.within)
         return None if ends == NEVER else ends
 
 

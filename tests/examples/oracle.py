@@ -38,6 +38,8 @@ def olist(data: Path) -> Figures:
     )
     promises = {
         "delivery": "(SELECT estimated AS due, delivered AS met, as_of FROM o)",
+        "delivery_day": """(SELECT date_trunc('day', estimated) + INTERVAL 1 DAY AS due, delivered AS met, as_of
+                           FROM o)""",
         "approval": "(SELECT bought + INTERVAL 24 HOURS AS due, approved AS met, as_of FROM o)",
         "hand_over": """(SELECT shipping_limit_date AS due, carried AS met, as_of
                          FROM order_items JOIN o USING (order_id))""",

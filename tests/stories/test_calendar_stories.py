@@ -304,3 +304,29 @@ def test_what_another_calendar_never_lets_come_is_withdrawn() -> None:
     story.open(closed)
     story.quiet()
     assert [story.last(rule).status for rule in ("callback", "on_hold")] == ["withdrawn", "withdrawn"]
+
+
+@pytest.mark.parametrize(
+    ("told", "due"),
+    [
+        # by that day: until its midnight in Berlin, whatever the hour that was told
+        ("2026-03-10 00:30", "2026-03-10 23:00"),
+        ("2026-03-10 22:59", "2026-03-10 23:00"),
+        # 23:00 UTC is the next day in Berlin
+        ("2026-03-10 23:00", "2026-03-11 23:00"),
+    ],
+)
+def test_by_that_day_is_until_the_end_of_the_day_that_was_told(told: str, due: str) -> None:
+    journey_map = copy.deepcopy(SHOP)
+    journey_map["calendars"] = {"daily": {"zone": BERLIN, "hours": {"daily": ["00:00-24:00"]}}}
+    journey_map["journeys"]["order"]["promises"]["delivery"]["due"] = {
+        "end_of": "day",
+        "of": "data.due",
+        "calendar": "daily",
+    }
+    story = Story(journey_map)
+    story.happens("2026-03-01 09:00", PLACED, due=told)
+    assert story.batch().last("delivery").detail.due_at == at(due)
+    story.happens("2026-03-01 09:00", PLACED, order="8")
+    story.batch()
+    assert len(story.all("delivery")) == 1, "who names no day promises none"
