@@ -148,10 +148,13 @@ def _not_one_of(value: object, expected: str) -> str:
 
 
 def fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """The names of the fields that may stand at pydantic's location within the model."""
+    """The names of the fields that may stand at pydantic's location within the model. A part of it may be the name of one
+    of several models, which its value chose.
+    """
     at: list[Any] = [model]
     for part in location:
-        at = [inner for annotation in at for inner in _inside(annotation, part)] or at
+        chosen = [each for each in at if getattr(each, "__name__", None) == part]
+        at = [inner for annotation in at for inner in _inside(annotation, part)] or chosen or at
     models = [each for each in at if isinstance(each, type) and issubclass(each, BaseModel)]
     return list(
         dict.fromkeys(field.alias or name for each in models for name, field in each.model_fields.items())

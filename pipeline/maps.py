@@ -1,15 +1,18 @@
 """The journey map on disk: read, validated, and refused with every problem named by line, field and remedy.
 
-In: a YAML file. Out: a `JourneyMap` whose calendars are resolved, or a `MapError`. The contract itself is
+In: a YAML file. Out: a `JourneyMap` whose calendars and units are resolved, or a `MapError`. The contract itself is
 `schemas.journey_map`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from pipeline import calendars
+from pipeline import calendars, units
 from pipeline.documents import DocumentError, StandIn, load
+from schemas.base import Problem
 from schemas.journey_map import JourneyMap
 
 _STAND_INS = (
@@ -44,6 +47,16 @@ class MapError(DocumentError):
 def load_map(path: Path) -> JourneyMap:
     """Read and validate a journey map. Raises MapError with every problem of the file."""
     try:
-        return calendars.resolve(load(path, JourneyMap, _STAND_INS, calendars.unknown)[0])
+        return resolve(load(path, JourneyMap, _STAND_INS, _unknown)[0])
     except DocumentError as error:
         raise MapError(error.problems) from None
+
+
+def resolve(journey_map: JourneyMap) -> JourneyMap:
+    """The map with all that it needs of the world: zones, holidays, units. What it names there is known."""
+    return units.resolve(calendars.resolve(journey_map))
+
+
+def _unknown(content: Any) -> Iterator[Problem]:
+    yield from calendars.unknown(content)
+    yield from units.unknown(content)

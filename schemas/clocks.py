@@ -15,7 +15,7 @@ from schemas.triggers import FieldPath, Triggers
 AttributeName = Literal["campaign", "agent", "team", "channel", "persona", "product", "region"]
 
 
-def _share(value: Any) -> Any:
+def share(value: Any) -> Any:
     """`75%` is 0.75; a bare number is a share already."""
     if isinstance(value, str) and value.strip().endswith("%"):
         try:
@@ -27,7 +27,7 @@ def _share(value: Any) -> Any:
     return value
 
 
-Share = Annotated[float, BeforeValidator(_share), Field(gt=0, lt=1)]
+Share = Annotated[float, BeforeValidator(share), Field(gt=0, lt=1)]
 
 
 def _ascending(shares: list[float]) -> list[float]:

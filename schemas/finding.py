@@ -1,4 +1,5 @@
-"""Findings: every conclusion about a promise or a stage, on `journeys.findings`, keyed by `finding_id`.
+"""Findings: every conclusion about a promise (of an instant or of a figure) or a stage, on `journeys.findings`, keyed by
+`finding_id`.
 
 A finding is published again, with `revision + 1`, whenever its content changes; the greatest revision is
 the truth. `finding_id` is a digest of (rule, journey, opening touchpoint) and never contains the person, so
@@ -12,8 +13,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.base import Contract, Instant
+from schemas.figures import Take
+from schemas.values import ValueKind
 
 PromiseStatus = Literal["made", "revised", "at_risk", "kept", "broken", "cancelled", "withdrawn"]
+ValueStatus = Literal["made", "kept", "exceeded", "broken", "lapsed", "cancelled", "withdrawn"]
+Measured = Literal[Take, "count", "duration"]
 StallStatus = Literal["opened", "escalated", "resolved", "abandoned", "withdrawn"]
 Severity = Literal["info", "warning", "critical"]
 
@@ -95,6 +100,38 @@ class PromiseDetail(Contract):
     parts: PartsDetail | None = None
 
 
+class ValueDetail(Contract):
+    """A promised figure: what was promised, by whom, owed by whom, and what has been observed.
+
+    `promised_from` and `promised_to` are the limits of a range, otherwise both are the one figure that was promised; absent
+    only in what is withdrawn. `observed` is what is made (`measured`) of so many `observations`, complete or not, in the
+    promise's `unit`; absent while there is none, and while a duration runs. `gap` is (observed - promised) / promised, with
+    the sign such that positive is worse, once it is judged; absent if nothing, 0, was promised. `lapsed`: nothing was
+    observed that could be judged.
+    """
+
+    kind: ValueKind
+    made_at: Instant
+    made_by: str = Field(description="The type of the touchpoint that made the promise.")
+    owed_by: str
+    basis: Literal["touchpoint", "map", "habit"] = Field(description="Whose word the figure is.")
+    measured: Measured
+    observations: int = Field(ge=0)
+    promised_from: float | None = None
+    promised_to: float | None = None
+    tolerance: float = Field(default=0, description="The share of the promised figure that may be missed.")
+    unit: str | None = None
+    observed: float | None = None
+    observed_at: Instant | None = Field(default=None, description="When the figure that counts was observed.")
+    started_at: Instant | None = Field(default=None, description="When the measured duration began.")
+    gap: float | None = None
+    closes_at: Instant | None = Field(default=None, description="The last instant that is measured.")
+    closed_at: Instant | None = None
+    cancelled_at: Instant | None = None
+    per: str | None = Field(default=None, description="What tells it from other promises of its rule.")
+    attributes: dict[str, str] = Field(default_factory=dict, description="Campaign, agent, product and such.")
+
+
 class StallDetail(Contract):
     """A visit to a stage that outlasted its limit.
 
@@ -136,10 +173,16 @@ class PromiseFinding(_Finding):
     detail: PromiseDetail
 
 
+class ValueFinding(_Finding):
+    type: Literal["value_promise"] = "value_promise"
+    status: ValueStatus
+    detail: ValueDetail
+
+
 class StallFinding(_Finding):
     type: Literal["stall"] = "stall"
     status: StallStatus
     detail: StallDetail
 
 
-Finding = Annotated[PromiseFinding | StallFinding, Field(discriminator="type")]
+Finding = Annotated[PromiseFinding | ValueFinding | StallFinding, Field(discriminator="type")]

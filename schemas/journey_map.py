@@ -6,19 +6,20 @@ whatever is wrong. Everything that refers to another part of the map is checked 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from schemas.base import DOMAINS, Contract, InconsistentError, Name, Place, Problem, TypeName
 from schemas.calendars import Calendar, DueEndOf
 from schemas.identifiers import DEFAULT_IDENTIFIERS, IdentifierKind
-from schemas.promises import PROMISE_TRIGGERS, DueWithin, Promise
+from schemas.promises import DueWithin, Promise
 from schemas.stages import STAGE_TRIGGERS, Stage
 from schemas.triggers import FieldPath, Trigger, Triggers
+from schemas.values import ValueKind, ValuePromise
 
 
 class TouchpointType(Contract):
@@ -29,14 +30,45 @@ class TouchpointType(Contract):
     title: str | None = None
 
 
+def _promise_form(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return ValuePromise.__name__ if isinstance(value, ValuePromise) else Promise.__name__
+    kind = value.get("kind", "deadline")
+    if kind == "deadline":
+        return Promise.__name__
+    return ValuePromise.__name__ if kind in get_args(ValueKind) else None
+
+
+AnyPromise = Annotated[
+    Annotated[Promise, Tag("Promise")] | Annotated[ValuePromise, Tag("ValuePromise")],
+    Discriminator(
+        _promise_form,
+        custom_error_type="promise_kind",
+        custom_error_message=(
+            "the `kind` of a promise is deadline, at_most, at_least, equals or range; write one of them"
+        ),
+    ),
+]
+
+
 class JourneyType(Contract):
     """A kind of journey. A person has one such journey for each value of the correlation `key`."""
 
     key: FieldPath = Field(description="For example identities.order_id or data.case.")
     end: Triggers = Field(default_factory=list, description="Touchpoints that complete the journey.")
     stages: dict[Name, Stage] = Field(default_factory=dict)
-    promises: dict[Name, Promise] = Field(default_factory=dict)
+    promises: dict[Name, AnyPromise] = Field(default_factory=dict)
     title: str | None = None
+
+    @property
+    def deadlines(self) -> dict[str, Promise]:
+        """The promises of an instant."""
+        return {name: each for name, each in self.promises.items() if isinstance(each, Promise)}
+
+    @property
+    def values(self) -> dict[str, ValuePromise]:
+        """The promises of a figure."""
+        return {name: each for name, each in self.promises.items() if isinstance(each, ValuePromise)}
 
 
 class JourneyMap(Contract):
@@ -70,13 +102,12 @@ class JourneyMap(Contract):
         for journey_name, journey in self.journeys.items():
             at: Place = ("journeys", journey_name)
             yield (*at, "end"), journey.end
-            for kind, rules, fields in (
-                ("stages", journey.stages, STAGE_TRIGGERS),
-                ("promises", journey.promises, PROMISE_TRIGGERS),
-            ):
-                for name, rule in rules.items():
-                    for field in fields:
-                        yield (*at, kind, name, field), getattr(rule, field)
+            for name, stage in journey.stages.items():
+                for field in STAGE_TRIGGERS:
+                    yield (*at, "stages", name, field), getattr(stage, field)
+            for name, promise in journey.promises.items():
+                for place, triggers in promise.triggers():
+                    yield (*at, "promises", name, *place), triggers
 
     def _triggers(self) -> Iterator[tuple[Place, Trigger]]:
         for place, triggers in self._places():
@@ -116,14 +147,17 @@ class JourneyMap(Contract):
         """The fields that rules read beside the conditions of triggers."""
         for journey_name, journey in self.journeys.items():
             at: Place = ("journeys", journey_name)
-            for kind, rules in (("stages", journey.stages), ("promises", journey.promises)):
-                for name, rule in rules.items():
+            rules: dict[str, Mapping[str, Stage | Promise | ValuePromise]] = {
+                "stages": journey.stages,
+                "promises": journey.promises,
+            }
+            for kind, named in rules.items():
+                for name, rule in named.items():
                     for attribute, path in rule.attributes.items():
                         yield (*at, kind, name, "attributes", attribute), path
-            for name, promise in journey.promises.items():
-                for field in ("per", "parts", "part"):
-                    if (path := getattr(promise, field)) is not None:
-                        yield (*at, "promises", name, field), path
+                    for field in ("per", "parts", "part"):
+                        if (path_or_none := getattr(rule, field, None)) is not None:
+                            yield (*at, kind, name, field), path_or_none
 
     def _unreachable(self) -> Iterator[Problem]:
         for place, triggers in self._places():
@@ -137,8 +171,11 @@ class JourneyMap(Contract):
             for name, stage in journey.stages.items():
                 for place, message in stage.problems():
                     yield (*at, "stages", name, *place), message
-            for name, promise in journey.promises.items():
+            for name, promise in journey.deadlines.items():
                 for place, message in promise.problems():
+                    yield (*at, "promises", name, *place), message
+            for name, value in journey.values.items():
+                for place, message in value.problems(has_end=bool(journey.end)):
                     yield (*at, "promises", name, *place), message
 
     def _repeated_names(self) -> Iterator[Problem]:
@@ -181,7 +218,7 @@ class JourneyMap(Contract):
             for name, stage in journey.stages.items():
                 if stage.calendar is not None:
                     yield (*at, "stages", name), "expected", stage.calendar, stage.expected
-            for name, promise in journey.promises.items():
+            for name, promise in journey.deadlines.items():
                 due = promise.due
                 if isinstance(due, DueEndOf):
                     yield (*at, "promises", name, "due"), "end_of", due.calendar, None
@@ -195,6 +232,7 @@ _WITHOUT = {
     "leave": "a stage without `leave` is never left, so that everyone in it ends up stuck",
     "made_by": "a promise without `made_by` is never made",
     "met_by": "a promise without `met_by` can only break",
+    **dict.fromkeys(("of", "count", "from", "to"), "a measure without touchpoints finds nothing"),
 }
 
 

@@ -14,11 +14,11 @@ from pydantic import (
     field_validator,
 )
 
-from schemas.base import Contract, Problem
+from schemas.base import Contract, Place, Problem
 from schemas.calendars import DueEndOf
 from schemas.clocks import Clocked, Share
 from schemas.durations import Duration, clear_on_a_calendar
-from schemas.triggers import DataPath, FieldPath, Triggers
+from schemas.triggers import DataPath, FieldPath, Trigger, Triggers
 
 
 class DueField(Contract):
@@ -106,6 +106,11 @@ class Promise(Clocked):
         return bool(
             self.has_clock or self.revised_by or self.per or self.parts or self.warn_at or self.escalate
         )
+
+    def triggers(self) -> Iterator[tuple[Place, list[Trigger]]]:
+        """Where it names touchpoints."""
+        for field in PROMISE_TRIGGERS:
+            yield (field,), getattr(self, field)
 
     def problems(self) -> Iterator[Problem]:
         """Where its parts do not fit together, and what would be right."""

@@ -20,6 +20,9 @@ from schemas.finding import (
     StallDetail,
     StallFinding,
     StallStatus,
+    ValueDetail,
+    ValueFinding,
+    ValueStatus,
 )
 from schemas.state import (
     IdentifierState,
@@ -181,6 +184,44 @@ def promise(
         "detail": detail,
     }
     return PromiseFinding.model_validate({**fields, **changes})
+
+
+def figure(
+    finding_id: str, made: str, status: ValueStatus = "made", revision: int = 0, **changes: object
+) -> ValueFinding:
+    """A consumption that was promised to Anna."""
+    made_at = at(made)
+    detail = ValueDetail(
+        kind="at_most",
+        made_at=made_at,
+        made_by="marketing.ad.seen",
+        owed_by="engines",
+        basis="touchpoint",
+        measured="mean",
+        observations=3,
+        promised_from=6,
+        promised_to=6,
+        unit="l/100km",
+        observed=7.8,
+        gap=0.3,
+    )
+    fields: dict[str, object] = {
+        "finding_id": finding_id,
+        "rule": "consumption",
+        "revision": revision,
+        "status": status,
+        "person_id": str(ANNA),
+        "journey_id": "car:c-7",
+        "journey_type": "car",
+        "journey_key": "c-7",
+        "opened_at": made_at,
+        "detected_at": made_at,
+        "evidence": ["/ads#1"],
+        "owner": "engines",
+        "severity": "warning",
+        "detail": detail,
+    }
+    return ValueFinding.model_validate({**fields, **changes})
 
 
 def stall(

@@ -20,3 +20,12 @@ RESTART: Final = 13
 GO_ON: Final = 14
 HALT: Final = 15
 END: Final = 16
+OF_VALUES: Final = 20
+"""Acts from this one on are those of value promises: what ends a measurement comes before what begins one."""
+STOP: Final = 20
+OBSERVE: Final = 21
+CLOSE: Final = 22
+FINISH: Final = 23
+CALL_OFF: Final = 24
+PROMISE: Final = 25
+START: Final = 26

@@ -43,12 +43,12 @@ def promise_finding(person: Person, journey: Journey, rule: PromiseRule, making:
         detail.calendar = rule.calendar.name
     if rule.attributes:
         detail.attributes = attributes(rule, entry)
-    evidence = [_reference(entry)]
+    evidence = [reference(entry)]
     if terms is not None:
         _tell_terms(detail, rule, making, terms)
         evidence += [f"{source}#{name}" for source, name in terms.words]
     if by is not None:
-        evidence.append(_reference(by))
+        evidence.append(reference(by))
         if status == "cancelled":
             detail.cancelled_at = moment(by.time)
         else:
@@ -104,7 +104,7 @@ def stall_finding(person: Person, journey: Journey, rule: StageRule, visit: Visi
         journey.key,
         since,
         since,
-        [_reference(entry)] if left is None else [_reference(entry), _reference(left)],
+        [reference(entry)] if left is None else [reference(entry), reference(left)],
         rule.owner,
         rule.severity,
         status,
@@ -169,5 +169,6 @@ def _escalation(rule: Rule, breach: Micros, steps: int) -> EscalationDetail:
     return EscalationDetail(steps, step.to, moment(rule.later(breach, step.after)))
 
 
-def _reference(entry: Entry) -> str:
+def reference(entry: Entry) -> str:
+    """How evidence names a touchpoint."""
     return f"{entry.source}#{entry.id}"

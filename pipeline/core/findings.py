@@ -12,16 +12,18 @@ from typing import Any, Final
 
 import msgspec
 
-from pipeline.core import promises, stalls
+from pipeline.core import promises, stalls, value_conclusions, values
 from pipeline.core.conclusions import attributes, promise_finding, stall_finding
 from pipeline.core.instants import NEVER
 from pipeline.core.journey import Journey
 from pipeline.core.messages import Entry, Micros, Published
-from pipeline.core.outputs import PromiseFinding, StallFinding, encode, moment
+from pipeline.core.outputs import Finding, encode, moment
 from pipeline.core.person import Person, Suspect
 from pipeline.core.promises import Making, PromiseFold
-from pipeline.core.rules import PromiseRule, StageRule
+from pipeline.core.rules import PromiseRule, Rule, StageRule, ValueRule
 from pipeline.core.stalls import StageFold, Visit
+from pipeline.core.stored import Observed
+from pipeline.core.values import Told, ValueFold, ValueMaking
 from pipeline.ports import Outbox
 
 WITHDRAWN: Final = b"-"
@@ -56,6 +58,10 @@ class Findings:
         for index, fold in enumerate(journey.promises):
             if fold is not None and fold.makings:
                 soonest = min(soonest, self._promises(person, journey, rules.promises[index], fold))
+        if journey.values:
+            for index, measured in enumerate(journey.values):
+                if measured is not None and measured.makings:
+                    soonest = min(soonest, self._values(person, journey, rules.values[index], measured))
         journey.next_deadline = soonest
 
     def withdraw_suspects(self, person: Person) -> None:
@@ -97,6 +103,31 @@ class Findings:
         if revision is not None:
             self._publish(promise_finding(person, journey, rule, making), revision)
 
+    def _values(self, person: Person, journey: Journey, rule: ValueRule, fold: ValueFold) -> Micros:
+        """Publish the value promises of a rule and keep those still measured; the soonest of their deadlines."""
+        soonest, unsettled, watermark = NEVER, [], self._watermark
+        for making in fold.makings:
+            if making.bounds is None:
+                if making.observed.how == values.OPEN:
+                    unsettled.append(making)
+                continue
+            status, settled = values.judge(rule, making, watermark)
+            told = value_conclusions.told(making, status)
+            if making.told != told:
+                making.told = told
+                self._value(person, journey, rule, making)
+            if not settled:
+                unsettled.append(making)
+                soonest = min(soonest, values.deadline(making, watermark))
+        fold.makings = unsettled
+        return soonest
+
+    def _value(self, person: Person, journey: Journey, rule: ValueRule, making: ValueMaking) -> None:
+        content = value_conclusions.content(rule, making, person.id)
+        revision = self._revision(person, journey, rule, making, content)
+        if revision is not None:
+            self._publish(value_conclusions.value_finding(person, journey, rule, making), revision)
+
     def _stalls(self, person: Person, journey: Journey, rule: StageRule, fold: StageFold) -> Micros:
         """Publish the stalls of a stage and let go of the visits that ended; the deadline of the one
         inside.
@@ -137,8 +168,8 @@ class Findings:
         self,
         person: Person,
         journey: Journey,
-        rule: PromiseRule | StageRule,
-        opening: Making | Visit,
+        rule: Rule,
+        opening: Making | ValueMaking | Visit,
         content: tuple[Any, ...] | None,
     ) -> int | None:
         """The revision to publish `content` as (None: that it does not hold); None if that was published
@@ -174,18 +205,23 @@ class Findings:
 
     def _withdraw(self, person: Person, suspect: Suspect, name: str, revision: int) -> None:
         journey, rule, entry = suspect
-        finding: PromiseFinding | StallFinding
+        finding: Finding
         if isinstance(rule, PromiseRule):
             making = promises.make(rule, entry) or Making(entry, entry.time, entry.time)
             making.finding_id, making.status = name, "withdrawn"
             finding = promise_finding(person, journey, rule, making)
+        elif isinstance(rule, ValueRule):
+            value = values.make(rule, entry, []) or ValueMaking(rule, entry, None, Observed())
+            value.finding_id, value.told = name, Told("withdrawn", 0, 0, None, None, None)
+            finding = value_conclusions.value_finding(person, journey, rule, value)
         else:
+            assert isinstance(rule, StageRule)
             visit = stalls.begin(rule, entry, None)
             visit.finding_id, visit.status = name, "withdrawn"
             finding = stall_finding(person, journey, rule, visit)
         self._publish(finding, revision)
 
-    def _publish(self, finding: PromiseFinding | StallFinding, revision: int) -> None:
+    def _publish(self, finding: Finding, revision: int) -> None:
         finding.revision = revision
         finding.detected_at = self._detected_at
         self._send(self._topic, encode(finding), key=finding.finding_id.encode())

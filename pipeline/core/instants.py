@@ -25,6 +25,11 @@ def micros(moment: datetime) -> int:
     return delta.days * DAY + delta.seconds * SECOND + delta.microseconds
 
 
+def micros_of(duration: timedelta) -> int:
+    """A duration in whole microseconds."""
+    return duration // timedelta(microseconds=1)
+
+
 def moment(instant: int) -> datetime:
     """The aware UTC datetime of `instant` microseconds; raises OverflowError outside the years 1 to 9999."""
     return EPOCH + timedelta(microseconds=instant)

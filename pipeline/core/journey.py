@@ -11,16 +11,17 @@ from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
-from pipeline.core import promises, stalls
-from pipeline.core.acts import ABANDON, END, ENTER, OF_PROMISES
+from pipeline.core import promises, stalls, values
+from pipeline.core.acts import ABANDON, END, ENTER, OF_PROMISES, OF_VALUES
 from pipeline.core.fields import key_text
 from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
 from pipeline.core.plan import JourneyRules, applies
 from pipeline.core.promises import PromiseFold
-from pipeline.core.rules import PromiseRule, StageRule
+from pipeline.core.rules import Rule
 from pipeline.core.stalls import StageFold
 from pipeline.core.stored import Base, Order
+from pipeline.core.values import ValueFold
 
 EntryKey = tuple[str, str]
 Names = tuple[str, ...]
@@ -29,6 +30,8 @@ Moves = tuple[Names, Names]
 Passage = tuple[Names, Names, Names]
 """The names of the stages that a touchpoint entered, left, and left the journey in."""
 _STAYED: Moves = ((), ())
+Lost = tuple[str, int]
+"""A making that a base has no room for: the label of its rule and the identity of its touchpoint."""
 
 
 def order(entry: Entry) -> Order:
@@ -55,7 +58,7 @@ def journey_id(journey_type: str, key: str) -> str:
     return blake2b(f"{journey_type}\0{key}".encode(), digest_size=16).hexdigest()
 
 
-def finding_id(rule: PromiseRule | StageRule, journey: str, opening: Entry) -> str:
+def finding_id(rule: Rule, journey: str, opening: Entry) -> str:
     """The name of a finding: 32 hex digits from the rule, the journey and the touchpoint that opened it."""
     # a source and an id may hold any character, so that only a length tells where one ends
     source = opening.source
@@ -64,7 +67,7 @@ def finding_id(rule: PromiseRule | StageRule, journey: str, opening: Entry) -> s
 
 
 class Journey:
-    """One journey of a person. `promises` and `stages` are in the order of its rules, None until one is used.
+    """One journey of a person. `promises`, `values` and `stages` are in the order of its rules, None until one is used.
 
     `where` names the stages that it is in. `has_news`: something has happened that a conclusion may hang on;
     `next_deadline` is the instant at which time alone may change one, or an earlier one. `names` remembers the
@@ -84,6 +87,7 @@ class Journey:
         "promises",
         "rules",
         "stages",
+        "values",
         "where",
     )
 
@@ -92,6 +96,7 @@ class Journey:
         self.key = key
         self.id = name
         self.promises: list[PromiseFold | None] = [None] * len(rules.promises)
+        self.values: list[ValueFold | None] = [None] * len(rules.values)
         self.stages: list[StageFold | None] = [None] * len(rules.stages)
         self.entries: list[Entry] = []
         self.base = base
@@ -102,7 +107,7 @@ class Journey:
         self.next_deadline = NEVER
         self.names: dict[tuple[str, str, str], str] = {}
 
-    def finding_id(self, rule: PromiseRule | StageRule, opening: Entry) -> str:
+    def finding_id(self, rule: Rule, opening: Entry) -> str:
         """The name of a finding of this journey; a refolded journey asks for the same names again."""
         key = (rule.label, opening.source, opening.id)
         name = self.names.get(key)
@@ -166,11 +171,24 @@ class Journey:
         before = Journey(self.rules, self.key, self.id, self.base)
         before.entries = cut
         before.refold()
+        for mine, theirs in zip(self.values, before.values, strict=True):
+            if mine is not None and theirs is not None:
+                theirs.drop_settled(mine)
         self.base, lost = before.to_base()
-        for fold in self.promises:
-            if fold is not None and lost:
-                fold.makings = [making for making in fold.makings if id(making.entry) not in lost]
+        if lost:
+            self._let_go(lost)
         return len(lost)
+
+    def _let_go(self, lost: set[Lost]) -> None:
+        """Take the makings that are lost out of the folds."""
+        for rule, fold in zip(self.rules.promises, self.promises, strict=True):
+            if fold is not None:
+                fold.makings = [each for each in fold.makings if (rule.label, id(each.entry)) not in lost]
+        for value_rule, values_of in zip(self.rules.values, self.values, strict=True):
+            if values_of is not None:
+                values_of.makings = [
+                    each for each in values_of.makings if (value_rule.label, id(each.entry)) not in lost
+                ]
 
     def openings(self) -> Iterator[Entry]:
         """Every entry that may have opened a finding, cut ones included."""
@@ -178,6 +196,8 @@ class Journey:
         if self.base is not None:
             for ledger in self.base.promises.values():
                 yield from [making.entry for making in ledger.makings]
+            for values_kept in self.base.values.values():
+                yield from [making.entry for making in values_kept.makings]
             for stay in self.base.stages.values():
                 if stay.inside is not None:
                     yield stay.inside
@@ -191,17 +211,24 @@ class Journey:
         ]
 
     def is_settled(self) -> bool:
-        """Nothing is promised or awaited any more."""
-        return not any(fold and fold.makings for fold in self.promises) and not self.where
+        """Nothing is promised or awaited any more, and no habit has been learned."""
+        if self.where or any(fold and fold.makings for fold in self.promises):
+            return False
+        return not any(fold and (fold.makings or fold.habit) for fold in self.values)
 
-    def to_base(self) -> tuple[Base, set[int]]:
-        """The journey's entries as a base, and the identities of makings that are beyond its bound."""
-        lost: set[int] = set()
+    def to_base(self) -> tuple[Base, set[Lost]]:
+        """The journey's entries as a base, and the makings that are beyond its bound."""
+        lost: set[Lost] = set()
         ledgers = {}
         for rule, fold in zip(self.rules.promises, self.promises, strict=True):
             if fold is not None:
                 ledgers[rule.name], beyond = fold.stored()
-                lost |= {id(making.entry) for making in beyond}
+                lost |= {(rule.label, id(making.entry)) for making in beyond}
+        measured = {}
+        for value_rule, value_fold in zip(self.rules.values, self.values, strict=True):
+            if value_fold is not None:
+                measured[value_rule.name], too_many = value_fold.stored(value_rule)
+                lost |= {(value_rule.label, id(making.entry)) for making in too_many}
         stays = {
             rule.name: fold.stored()
             for rule, fold in zip(self.rules.stages, self.stages, strict=True)
@@ -217,6 +244,7 @@ class Journey:
                 self.ended_at,
                 ledgers,
                 stays,
+                measured,
             ),
             lost,
         )
@@ -225,12 +253,14 @@ class Journey:
         """The state before the first entry."""
         base = self.base
         self.promises = [None] * len(self.rules.promises)
+        self.values = [None] * len(self.rules.values)
         self.stages = [None] * len(self.rules.stages)
         self.ended_at = None
         self.where = ()
         if base is not None:
             self.ended_at = base.ended_at
             self._restore_promises(base)
+            self._restore_values(base)
             self._restore_stages(base)
             self._locate()
 
@@ -238,6 +268,11 @@ class Journey:
         for index, rule in enumerate(self.rules.promises):
             if rule.name in base.promises:
                 self.promises[index] = promises.restored(rule, base.promises[rule.name])
+
+    def _restore_values(self, base: Base) -> None:
+        for index, rule in enumerate(self.rules.values):
+            if rule.name in base.values:
+                self.values[index] = values.restored(rule, base.values[rule.name])
 
     def _restore_stages(self, base: Base) -> None:
         for index, rule in enumerate(self.rules.stages):
@@ -269,6 +304,8 @@ class Journey:
                 entered += self._enter(index, entry)
             elif act == END:
                 self.ended_at = entry.time if self.ended_at is None else self.ended_at
+            elif act >= OF_VALUES:
+                self._value(act, index, entry)
             else:
                 self._stage(index).set_clock(self.rules.stages[index], act, entry)
         if not entered and not left:
@@ -282,6 +319,12 @@ class Journey:
             fold = self.promises[index] = PromiseFold()
         if fold.take(self.rules.promises[index], act, entry):
             self.is_stale = True
+
+    def _value(self, act: int, index: int, entry: Entry) -> None:
+        fold = self.values[index]
+        if fold is None:
+            fold = self.values[index] = ValueFold()
+        fold.take(self.rules.values[index], act, entry)
 
     def _leave(self, act: int, index: int, entry: Entry) -> Names:
         rule = self.rules.stages[index]

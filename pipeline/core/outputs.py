@@ -13,8 +13,9 @@ from typing import Literal
 import msgspec
 
 from pipeline.core import instants
-from schemas.finding import PromiseStatus, Severity, StallStatus
+from schemas.finding import Measured, PromiseStatus, Severity, StallStatus, ValueStatus
 from schemas.state import LinkRule, LinkStatus
+from schemas.values import ValueKind
 
 encode = msgspec.json.Encoder().encode
 
@@ -110,6 +111,29 @@ class PromiseDetail(msgspec.Struct, gc=False, omit_defaults=True):
     parts: PartsDetail | None = None
 
 
+class ValueDetail(msgspec.Struct, gc=False, omit_defaults=True):
+    kind: ValueKind
+    made_at: datetime
+    made_by: str
+    owed_by: str
+    basis: Literal["touchpoint", "map", "habit"]
+    measured: Measured
+    observations: int
+    promised_from: float | None = None
+    promised_to: float | None = None
+    tolerance: float = 0
+    unit: str | None = None
+    observed: float | None = None
+    observed_at: datetime | None = None
+    started_at: datetime | None = None
+    gap: float | None = None
+    closes_at: datetime | None = None
+    closed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    per: str | None = None
+    attributes: dict[str, str] = {}
+
+
 class StallDetail(msgspec.Struct, gc=False, omit_defaults=True):
     stage: str
     entered_at: datetime
@@ -141,6 +165,23 @@ class PromiseFinding(msgspec.Struct, gc=False, tag_field="type", tag="promise"):
     detail: PromiseDetail
 
 
+class ValueFinding(msgspec.Struct, gc=False, tag_field="type", tag="value_promise"):
+    finding_id: str
+    rule: str
+    revision: int
+    person_id: str
+    journey_id: str
+    journey_type: str
+    journey_key: str
+    opened_at: datetime
+    detected_at: datetime
+    evidence: list[str]
+    owner: str
+    severity: Severity
+    status: ValueStatus
+    detail: ValueDetail
+
+
 class StallFinding(msgspec.Struct, gc=False, tag_field="type", tag="stall"):
     finding_id: str
     rule: str
@@ -156,6 +197,9 @@ class StallFinding(msgspec.Struct, gc=False, tag_field="type", tag="stall"):
     severity: Severity
     status: StallStatus
     detail: StallDetail
+
+
+Finding = PromiseFinding | ValueFinding | StallFinding
 
 
 class StageVisit(msgspec.Struct, gc=False):

@@ -21,7 +21,7 @@ from pipeline.core.journey import (
 )
 from pipeline.core.messages import Entry, Micros, Step, Token, Touchpoint
 from pipeline.core.plan import JourneyRules, Plan
-from pipeline.core.rules import PromiseRule, StageRule
+from pipeline.core.rules import Rule
 from pipeline.core.stored import Order
 from pipeline.core.trail import OriginKey, Segment, Trail
 
@@ -52,7 +52,7 @@ class Suspect(NamedTuple):
     """
 
     journey: Journey
-    rule: PromiseRule | StageRule
+    rule: Rule
     opening: Entry
 
 
@@ -229,7 +229,8 @@ class Person:
     def suspect(self, journey: Journey, entry: Entry) -> None:
         """Let everything that was published of an opening in a journey prove itself again."""
         published = {known.finding_id for known in entry.findings}
-        rules: tuple[PromiseRule | StageRule, ...] = (*journey.rules.promises, *journey.rules.stages)
+        of = journey.rules
+        rules: tuple[Rule, ...] = (*of.promises, *of.values, *of.stages)
         for rule in rules:
             name = journey.finding_id(rule, entry)
             if name in published:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from pipeline.core import acts
 from pipeline.core.calendars import BusinessCalendar
-from pipeline.core.instants import MINUTE, parse_instant
+from pipeline.core.instants import MINUTE, micros_of, parse_instant
 from pipeline.core.kinds import can_link
-from pipeline.core.messages import Micros
 from pipeline.core.opening_hours import calendars_of
-from pipeline.core.rules import JUDGES, Attribute, PromiseRule, StageRule, Step
+from pipeline.core.rules import JUDGES, Attribute, PromiseRule, StageRule, Step, ValueRule
+from pipeline.core.value_rules import reads_of_values, uses_of_values, value_rule
 from schemas.base import Scalar
 from schemas.calendars import DueEndOf, minutes
 from schemas.clocks import Clocked
@@ -87,6 +86,7 @@ class JourneyRules:
     name: str
     key: str
     promises: tuple[PromiseRule, ...]
+    values: tuple[ValueRule, ...]
     stages: tuple[StageRule, ...]
     actions: Mapping[str, tuple[Action, ...]]
 
@@ -143,15 +143,10 @@ def plan_from(source: bytes) -> Plan:
     return compile_plan(JourneyMap.model_validate_json(source))
 
 
-def micros_of(duration: timedelta) -> Micros:
-    """A duration in whole microseconds."""
-    return duration // timedelta(microseconds=1)
-
-
 def _due_fields(journey_map: JourneyMap) -> Iterator[tuple[str, str]]:
     """(touchpoint type, field path) of every due time, and of every instant at which a clock starts."""
     for journey in journey_map.journeys.values():
-        for promise in journey.promises.values():
+        for promise in journey.deadlines.values():
             told = _told_in(promise)
             if told is not None:
                 for trigger in (*promise.made_by, *promise.revised_by):
@@ -178,18 +173,19 @@ def _needed(
 
 def _uses(journey: JourneyType) -> Iterator[tuple[int, int, Sequence[Trigger]]]:
     """What the triggers of a journey type are for: (act, index of the promise or stage, triggers)."""
-    for index, promise in enumerate(journey.promises.values()):
+    for index, promise in enumerate(journey.deadlines.values()):
         for act, name in _PROMISE_ACTS:
             yield act, index, getattr(promise, name)
     for index, stage in enumerate(journey.stages.values()):
         for act, name in _STAGE_ACTS:
             yield act, index, getattr(stage, name)
     yield acts.END, 0, journey.end
+    yield from uses_of_values(journey)
 
 
 def _reads(journey: JourneyType) -> Iterator[tuple[str, Sequence[Trigger]]]:
     """The fields that rules read of the touchpoints of some triggers, beside their conditions and due times."""
-    for promise in journey.promises.values():
+    for promise in journey.deadlines.values():
         for path in promise.attributes.values():
             yield path, promise.made_by
         if promise.per is not None:
@@ -199,6 +195,7 @@ def _reads(journey: JourneyType) -> Iterator[tuple[str, Sequence[Trigger]]]:
             yield promise.parts, promise.made_by
         if promise.part is not None:
             yield promise.part, promise.met_by
+    yield from reads_of_values(journey)
     for stage in journey.stages.values():
         for path in stage.attributes.values():
             yield path, stage.enter
@@ -220,7 +217,8 @@ def _journey(
         index=index,
         name=name,
         key=journey.key,
-        promises=tuple(_promise(name, promise, calendars) for name, promise in journey.promises.items()),
+        promises=tuple(_promise(name, promise, calendars) for name, promise in journey.deadlines.items()),
+        values=tuple(value_rule(name, promise) for name, promise in journey.values.items()),
         stages=tuple(_stage(name, stage, calendars) for name, stage in journey.stages.items()),
         actions={of_type: _actions(uses) for of_type, uses in found.items()},
     )

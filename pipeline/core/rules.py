@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from pipeline.core.calendars import BusinessCalendar
+from pipeline.core.fields import number
 from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
-from schemas.finding import Severity
+from schemas.finding import Measured, Severity
+from schemas.values import ValueKind
 
 FIRST: Final = 0
 LATEST: Final = 1
@@ -149,3 +151,70 @@ class StageRule(Rule):
     def since(self, entered: Micros) -> Micros:
         """The last instant at which a visit that began at `entered` is no stall yet; NEVER if it can't be one."""
         return NEVER if self.limit is None else self.later(entered, self.limit)
+
+
+MOST: Final = 1e100
+"""What is greater is no figure of anything, and sums of what is not stay numbers."""
+
+
+@dataclass(frozen=True)
+class ValueRule(Rule):
+    """A value promise.
+
+    `promised`: its limits, one or two of a range, each a figure or the field of the making that has it; none of a habit,
+    which is the median of the last `habit` figures once there are `least`. `take` says what is measured and what is made of
+    several figures. A field `path` is converted into `unit` by `factor` and `offset`. Inside, durations are microseconds and
+    everything else is in `unit`: `scale` is how much of it makes one `unit`. `measured` tells rules that measure otherwise.
+    """
+
+    kind: ValueKind = "at_most"
+    promised: tuple[float | str, ...] = ()
+    take: Measured = "first"
+    path: str = ""
+    factor: float = 1.0
+    offset: float = 0.0
+    unit: str | None = None
+    scale: float = 1.0
+    is_standing: bool = False
+    window: Micros | None = None
+    tolerance: float = 0.0
+    exceeds_by: float | None = None
+    per: str | None = None
+    habit: int = 0
+    least: int = 1
+    measured: str = ""
+
+    @property
+    def basis(self) -> Literal["touchpoint", "map", "habit"]:
+        """Whose word the figure is."""
+        if not self.promised:
+            return "habit"
+        return "touchpoint" if any(isinstance(limit, str) for limit in self.promised) else "map"
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether nothing observed is a figure too: 0."""
+        return self.take in ("sum", "count")
+
+    def figure(self, entry: Entry) -> float | None:
+        """The figure that a touchpoint brings; None if it has none."""
+        if self.take == "count":
+            return 1.0
+        found = number(entry.fields.get(self.path))
+        if found is None or abs(found) > MOST:
+            return None
+        found = found * self.factor + self.offset
+        # what a sum has passed nothing undoes, so that it can be judged before it is complete
+        return None if self.take == "sum" and found < 0 else found
+
+    def limits(self, making: Entry) -> tuple[float, float] | None:
+        """What a touchpoint promises; None if it names no figure."""
+        found = []
+        for limit in self.promised:
+            told = number(making.fields.get(limit)) if isinstance(limit, str) else limit
+            if told is None or abs(told) > MOST:
+                return None
+            found.append(round(told * self.scale) if self.take == "duration" else told)
+        if not found or found[0] > found[-1]:
+            return None
+        return float(found[0]), float(found[-1])

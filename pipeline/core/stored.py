@@ -167,6 +167,41 @@ class Ledger(msgspec.Struct, array_like=True):
     scopes: dict[str, Scope] = {}
 
 
+Mark = tuple[Micros, str, str]
+"""A touchpoint that is only named: its time, source and id."""
+
+
+class Observed(msgspec.Struct, array_like=True):
+    """What has been measured for a value promise: so many figures, and what is made of them (of a mean their sum).
+
+    `seen` brought the figure that counts, `started` began the duration, `ended` what ended it all, `how` says in which way
+    (see `pipeline.core.values`).
+    """
+
+    count: int = 0
+    figure: float = 0
+    seen: Mark | None = None
+    started: Mark | None = None
+    ended: Mark | None = None
+    how: int = 0
+
+
+class StoredValue(msgspec.Struct, array_like=True):
+    """A value promise that is still measured; `promised` are its lower and upper limit, None if it promises nothing."""
+
+    entry: Entry
+    promised: tuple[float, float] | None
+    observed: Observed
+
+
+class ValueLedger(msgspec.Struct, array_like=True):
+    """The value promises of a rule, the last figures of those before, and how all of it was measured."""
+
+    makings: list[StoredValue]
+    habit: list[float]
+    measured: str
+
+
 class Stay(msgspec.Struct, array_like=True):
     """A stage: the entry inside, whether it is over, and the clocks."""
 
@@ -188,6 +223,7 @@ class Base(msgspec.Struct, array_like=True):
     ended_at: Micros | None
     promises: dict[str, Ledger]
     stages: dict[str, Stay]
+    values: dict[str, ValueLedger] = {}
 
 
 class Head(msgspec.Struct, array_like=True, gc=False):

@@ -366,6 +366,6 @@ def _time_and_data(touchpoint: wire.EnrichedTouchpoint) -> tuple[int, bytes]:
 
 def _type_and_time(finding: wire.Finding) -> tuple[type, int]:
     """The time is that of the bucket in which it counts."""
-    if isinstance(finding, wire.PromiseFinding):
-        return wire.PromiseFinding, micros(finding.detail.made_at)
-    return wire.StallFinding, micros(finding.detail.entered_at)
+    if isinstance(finding, wire.StallFinding):
+        return wire.StallFinding, micros(finding.detail.entered_at)
+    return type(finding), micros(finding.detail.made_at)

@@ -215,7 +215,7 @@ def _finding_log(records: Sequence[Record], findings: Sequence[wire.Finding]) ->
         "opened_at": [micros(f.opened_at) for f in findings],
         "finding_id": [f.finding_id for f in findings],
         "revision": [f.revision for f in findings],
-        "type": ["promise" if isinstance(f, wire.PromiseFinding) else "stall" for f in findings],
+        "type": [f.__struct_config__.tag for f in findings],
         "rule": [f.rule for f in findings],
         "status": [f.status for f in findings],
         "person_id": [f.person_id for f in findings],

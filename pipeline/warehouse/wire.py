@@ -102,6 +102,12 @@ class PromiseDetail(Struct, frozen=True, gc=False):
     parts: PartsDetail | None = None
 
 
+class ValueDetail(Struct, frozen=True, gc=False):
+    """Of value promises nothing but the audit log is kept so far, which keeps the record itself."""
+
+    made_at: datetime
+
+
 class StallDetail(Struct, frozen=True, gc=False):
     stage: str
     entered_at: datetime
@@ -134,6 +140,10 @@ class _Finding(Struct, frozen=True, gc=False, tag_field="type"):
 
 class PromiseFinding(_Finding, frozen=True, gc=False, tag="promise"):
     detail: PromiseDetail
+
+
+class ValueFinding(_Finding, frozen=True, gc=False, tag="value_promise"):
+    detail: ValueDetail
 
 
 class StallFinding(_Finding, frozen=True, gc=False, tag="stall"):
@@ -206,7 +216,7 @@ class StageCounts(Struct, frozen=True, gc=False, tag_field="kind", tag="counts")
     counts: dict[str, int]
 
 
-Finding = PromiseFinding | StallFinding
+Finding = PromiseFinding | ValueFinding | StallFinding
 StateRecord = JourneyState | PersonState | PersonOverride | LinkState | IdentifierState | StageCounts
 
 decode_touchpoint = msgspec.json.Decoder(EnrichedTouchpoint).decode

@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 from journey_world import SHOP
 
-from pipeline.calendars import resolve
 from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.instants import MINUTE, micros
 from pipeline.core.opening_hours import calendars_of
+from pipeline.maps import resolve
 from schemas.journey_map import JourneyMap
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

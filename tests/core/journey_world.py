@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
-from pipeline.calendars import resolve
 from pipeline.core.evaluation import JourneyConfig
 from pipeline.core.frames import IDENTITY_FRAMES, FrameWriter
 from pipeline.core.instants import micros, moment
@@ -34,8 +33,9 @@ from pipeline.core.outputs import Event, encode
 from pipeline.core.plan import Plan, compile_plan
 from pipeline.core.run import MemoryRecord, MemoryStore
 from pipeline.core.tokens import Tokens, person_of
+from pipeline.maps import resolve
 from schemas.enriched import EnrichedTouchpoint
-from schemas.finding import Finding, PromiseFinding, StallFinding
+from schemas.finding import Finding, PromiseFinding, StallFinding, ValueFinding
 from schemas.journey_map import JourneyMap
 from schemas.state import JourneyState, PersonOverride, PersonState, StageCounts, StateRecord
 
@@ -92,7 +92,7 @@ SHOP: dict[str, Any] = {
     },
 }
 
-_finding: TypeAdapter[PromiseFinding | StallFinding] = TypeAdapter(Finding)
+_finding: TypeAdapter[PromiseFinding | ValueFinding | StallFinding] = TypeAdapter(Finding)
 _state: TypeAdapter[JourneyState | PersonState | PersonOverride | StageCounts] = TypeAdapter(StateRecord)
 
 
@@ -120,7 +120,7 @@ class Story:
     def __init__(self, journey_map: dict[str, Any] = SHOP, **bounds: Any) -> None:
         self.store = MemoryStore()
         self.bounds = bounds
-        self.findings: list[PromiseFinding | StallFinding] = []
+        self.findings: list[PromiseFinding | ValueFinding | StallFinding] = []
         self.states: list[JourneyState | PersonState | PersonOverride] = []
         self.counted: list[StageCounts] = []
         self.enriched: list[EnrichedTouchpoint] = []

@@ -17,8 +17,10 @@ from schemas import enriched, finding, state
 PAIRS = [
     (outputs.JourneyContext, enriched.JourneyContext),
     (outputs.PromiseDetail, finding.PromiseDetail),
+    (outputs.ValueDetail, finding.ValueDetail),
     (outputs.StallDetail, finding.StallDetail),
     (outputs.PromiseFinding, finding.PromiseFinding),
+    (outputs.ValueFinding, finding.ValueFinding),
     (outputs.StallFinding, finding.StallFinding),
     (outputs.StageVisit, state.StageVisit),
     (outputs.JourneyState, state.JourneyState),

@@ -47,6 +47,29 @@ journeys:
         due: {end_of: 2 business days, calendar: office, at: "17:00"}
         met_by: fulfilment.parcel.delivered
         owed_by: carrier
+      by_weight:
+        kind: range
+        made_by: sales.order.placed
+        promised: {from: {field: data.least}, to: 5, unit: kg}
+        measure: {field: data.weight, of: fulfilment.parcel.delivered, unit: lb, take: mean}
+        window: 30d
+        closed_by: service.ticket.opened
+        cancelled_by: {type: service.ticket.opened, where: {data.n: 1}}
+        tolerance: 5%
+        per: data.kind
+        attributes: {product: data.product}
+        owed_by: carrier
+      by_wait:
+        kind: at_most
+        promised: {value: 10 s}
+        measure: {from: sales.order.placed, to: fulfilment.parcel.delivered}
+        exceeds_by: 0.2
+        owed_by: carrier
+      by_habit:
+        kind: at_least
+        promised: {habit: {last: 5, least: 3}}
+        measure: {count: service.ticket.opened}
+        owed_by: carrier
 """
 MAPPING = b"""\
 version: 1

@@ -15,6 +15,7 @@ from pipeline.maps import load_map
 from schemas import journey_map as maps
 from schemas.base import DOMAINS
 from schemas.calendars import Calendar, Holidays
+from schemas.values import ValuePromise
 
 DOCS = Path(__file__).parents[2] / "docs"
 MAP_MODELS = [
@@ -69,6 +70,21 @@ def test_the_section_on_calendars_has_exactly_the_keys_that_a_file_may_have() ->
         f"`{{end_of: {form}, calendar: office}}`" for form in ("day", "next_business_day", "3 business days")
     ]
     assert all(form in page("journey-map.md") for form in forms)
+
+
+def test_the_section_on_value_promises_has_exactly_the_keys_that_a_file_may_have() -> None:
+    assert keys(ValuePromise) - {"resolved"} in sections(page("journey-map.md"))
+
+
+def test_the_value_promises_that_are_shown_are_valid(tmp_path: Path) -> None:
+    text = page("journey-map.md")
+    [shown] = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "habit:" in block]
+    types = sorted(set(re.findall(r"\b[a-z]+\.[a-z]+\.[a-z]+\b", shown)))
+    declared = "".join(f"  {kind}: {{owner: somebody}}\n" for kind in types)
+    path = tmp_path / "shown.yaml"
+    head = f"version: 1\nname: shown\ntouchpoints:\n{declared}journeys:\n  customer:\n    key: identities.customer_id\n"
+    path.write_text(head + shown, encoding="utf-8")
+    assert list(load_map(path).journeys["customer"].values) == ["consumption", "answer", "transfers", "bill"]
 
 
 def test_every_model_of_the_two_files_is_looked_at() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from pipeline.calendars import resolve
 from pipeline.core.instants import micros
 from pipeline.core.plan import Plan, compile_plan
 from pipeline.core.run import RunConfig
+from pipeline.maps import resolve
 from pipeline.shadow.past import PastTouchpoint
 from pipeline.shadow.report import Change, ShadowReport
 from pipeline.shadow.run import NamedPlan, ShadowRun

@@ -124,6 +124,29 @@ def test_a_new_promise_is_in_the_new_map_alone() -> None:
     assert [each.verdicts for each in report.customers] == [2, 1, 1, 1]
 
 
+def test_a_promised_figure_is_compared_with_its_verdict_and_its_facts() -> None:
+    def within(duration: str) -> dict[str, Any]:
+        def promise(journey_map: dict[str, Any]) -> None:
+            order(journey_map)["promises"]["transport"] = {
+                "kind": "at_most",
+                "promised": {"value": duration},
+                "measure": {"from": SENT, "to": DELIVERED},
+                "owed_by": "carrier",
+            }
+
+        return changed(promise)
+
+    added = shadow(within("24h"), PAST)
+    assert [(rule.type, rule.rule) for rule in added.rules if rule.only_in == "new"] == [
+        ("value_promise", "transport")
+    ]
+    assert sorted(told(added.changes)) == [
+        ("value_promise", "transport", None, "broken", {}, ["o-2", "o-3"]),
+        ("value_promise", "transport", None, "kept", {}, ["o-1"]),
+    ]
+    assert added.changes[0].examples[0].new["observed"] == 65 * 3600
+
+
 def test_a_removed_stage_takes_its_stalls_along_and_nothing_else() -> None:
     def remove(journey_map: dict[str, Any]) -> None:
         del order(journey_map)["stages"]["waiting"]
