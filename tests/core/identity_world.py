@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
+from pipeline.core.budget import Budget
 from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, FrameWriter
 from pipeline.core.identity import Identity, IdentityConfig
 from pipeline.core.messages import (
@@ -165,7 +166,13 @@ class World:
         self.random = random
         self.partitions = partitions
         self.config = IdentityConfig(
-            IDENTITY, JOURNEYS, partitions, tuple(f"shop/{n}" for n in range(sources)), KINDS, levels, 4
+            IDENTITY,
+            JOURNEYS,
+            partitions,
+            tuple(f"shop/{n}" for n in range(sources)),
+            KINDS,
+            levels,
+            cache=Budget(2_000),
         )
         self.logs = Logs()
         self.stores = [DictStore() for _ in range(partitions)]

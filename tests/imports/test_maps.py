@@ -126,7 +126,7 @@ def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
             "{within: 14d}",
             "{field: identities.order_id}",
             (21, "journeys.order.promises.delivery.due.field"),
-            "a due time is read from the touchpoint's data: write data.<name>, not 'identities.order_id'",
+            "an instant is read from the touchpoint's data: write data.<name>, not 'identities.order_id'",
         ),
         (
             "touch: supporting",
