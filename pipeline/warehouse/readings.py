@@ -132,16 +132,18 @@ def _or(text: str, otherwise: str) -> str:
 _SOME_INSTANT = "'1970-01-01'"
 """What is parsed in place of nothing: both branches of a condition may be."""
 _STATUSES = f"arrayMap(x -> {_element('x', 'status')}, {_part('warnings')})"
+_ATTRIBUTES = f"Tuple({_listed(dict.fromkeys(ATTRIBUTES, _TEXT))})"
+_OF_ATTRIBUTES = {name: _part("attributes", name) for name in ATTRIBUTES}
 _CLOCKED: Said = {
     "calendar": _TEXT,
-    "attributes": f"Tuple({_listed(dict.fromkeys(ATTRIBUTES, _TEXT))})",
+    "attributes": _ATTRIBUTES,
     "clock": f"Tuple(started_at String, target_seconds {_FLOAT}, spent_seconds {_FLOAT}, paused_at String, "
     f"paused_seconds {_FLOAT}, resets {_UINT32})",
     "warnings": "Array(Tuple(status String))",
     "escalation": f"Tuple(step {_UINT32}, to String)",
 }
 _OF_CLOCKS = {
-    **{name: _part("attributes", name) for name in ATTRIBUTES},
+    **_OF_ATTRIBUTES,
     "paused_at": f"if(empty({_part('clock', 'paused_at')}), NULL, "
     f"{_parsed(_or(_part('clock', 'paused_at'), _SOME_INSTANT))})",
     "paused_seconds": f"ifNull({_part('clock', 'paused_seconds')}, 0)",
@@ -219,6 +221,24 @@ _READINGS = (
             "parts_brought": f"ifNull({_part('parts', 'brought')}, 0)",
             **_OF_CLOCKS,
         },
+    ),
+    Reading(
+        "value_promises",
+        {"made_at": _INSTANT},
+        {
+            **_LAST,
+            "detail": {
+                **dict.fromkeys(("kind", "made_by", "owed_by", "basis", "measured", "per", "unit"), _TEXT),
+                "observations": _UINT32,
+                **dict.fromkeys(("promised_from", "promised_to", "observed", "gap"), _FLOAT),
+                "tolerance": _FLOAT,
+                **dict.fromkeys(
+                    ("started_at", "observed_at", "closes_at", "closed_at", "cancelled_at"), _MAYBE_INSTANT
+                ),
+                "attributes": _ATTRIBUTES,
+            },
+        },
+        {"tolerance": f"ifNull({_part('tolerance')}, 0)", **_OF_ATTRIBUTES},
     ),
     Reading(
         "stalls",
@@ -304,6 +324,11 @@ _READINGS = (
         {},
     ),
 )
+_LAST_REVISIONS: dict[type, tuple[str, str]] = {
+    wire.PromiseFinding: ("promises", "made_at"),
+    wire.StallFinding: ("stalls", "entered_at"),
+    wire.ValueFinding: ("value_promises", "made_at"),
+}
 _STATES = {
     "journeys": wire.JourneyState,
     "persons": wire.PersonState,
@@ -326,17 +351,13 @@ def touchpoint_readings(records: Sequence[Record]) -> list[Block]:
 
 
 def finding_readings(records: Sequence[Record]) -> list[Block]:
-    """`journeys.findings` → findings, promises, stalls."""
+    """`journeys.findings` → findings, promises, value_promises, stalls."""
     read = [_type_and_time(wire.decode_finding(record.value or b"")) for record in records]
-    promises, stalls = (
-        [(record, time) for record, (type_, time) in zip(records, read, strict=True) if type_ is wanted]
-        for wanted in (wire.PromiseFinding, wire.StallFinding)
-    )
-    return [
-        _block("findings", records, {"version": [place(record) for record in records]}),
-        _block("promises", [record for record, _ in promises], {"made_at": [time for _, time in promises]}),
-        _block("stalls", [record for record, _ in stalls], {"entered_at": [time for _, time in stalls]}),
-    ]
+    last = []
+    for wanted, (table, time_column) in _LAST_REVISIONS.items():
+        some = [(record, time) for record, (kind, time) in zip(records, read, strict=True) if kind is wanted]
+        last.append(_block(table, [record for record, _ in some], {time_column: [time for _, time in some]}))
+    return [_block("findings", records, {"version": [place(record) for record in records]}), *last]
 
 
 def state_readings(records: Sequence[Record]) -> list[Block]:

@@ -75,13 +75,14 @@ def touchpoint_blocks(records: Sequence[Record], refuse: Refuse) -> list[Block]:
 
 
 def finding_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
-    """`journeys.findings` → findings (every revision), and promises or stalls (the last)."""
+    """`journeys.findings` → findings (every revision), and promises, value_promises or stalls (the last)."""
     good, findings = _decoded(records, wire.decode_finding, refuse)
     pairs = list(zip(good, findings, strict=True))
     return [
         _finding_log(good, findings),
         _promises([(r, f) for r, f in pairs if isinstance(f, wire.PromiseFinding)]),
         _stalls([(r, f) for r, f in pairs if isinstance(f, wire.StallFinding)]),
+        _values([(r, f) for r, f in pairs if isinstance(f, wire.ValueFinding)]),
     ]
 
 
@@ -257,6 +258,37 @@ def _promises(rows: Sequence[tuple[Record, wire.PromiseFinding]]) -> Block:
     return Block("promises", columns, [record for record, _ in rows])
 
 
+def _values(rows: Sequence[tuple[Record, wire.ValueFinding]]) -> Block:
+    findings = [finding for _, finding in rows]
+    details = [finding.detail for finding in findings]
+    columns: dict[str, list[Any]] = {
+        **_shared(findings),
+        "rule": [f.rule for f in findings],
+        **{
+            name: [getattr(d, name) for d in details]
+            for name in (
+                *("kind", "made_by", "owed_by", "basis", "measured", "observations", "promised_from"),
+                *("promised_to", "tolerance", "observed", "gap"),
+            )
+        },
+        "made_at": [micros(d.made_at) for d in details],
+        "per": [d.per or "" for d in details],
+        "unit": [d.unit or "" for d in details],
+        **_attributes(details),
+        **{
+            name: [_micros_or_none(getattr(d, name)) for d in details]
+            for name in ("started_at", "observed_at", "closes_at", "closed_at", "cancelled_at")
+        },
+    }
+    return Block("value_promises", columns, [record for record, _ in rows])
+
+
+def _attributes(
+    details: Sequence[wire.PromiseDetail | wire.ValueDetail | wire.StallDetail],
+) -> dict[str, list[Any]]:
+    return {name: [d.attributes.get(name, "") for d in details] for name in ATTRIBUTES}
+
+
 def _stalls(rows: Sequence[tuple[Record, wire.StallFinding]]) -> Block:
     findings = [finding for _, finding in rows]
     details = [finding.detail for finding in findings]
@@ -279,7 +311,7 @@ def _clocked(details: Sequence[wire.PromiseDetail | wire.StallDetail]) -> dict[s
     statuses = [[warning.status for warning in d.warnings] for d in details]
     return {
         "calendar": [d.calendar or "" for d in details],
-        **{name: [d.attributes.get(name, "") for d in details] for name in ATTRIBUTES},
+        **_attributes(details),
         "paused_at": [_micros_or_none(d.clock.paused_at if d.clock else None) for d in details],
         "paused_seconds": [d.clock.paused_seconds if d.clock else 0.0 for d in details],
         "resets": [d.clock.resets if d.clock else 0 for d in details],

@@ -103,9 +103,26 @@ class PromiseDetail(Struct, frozen=True, gc=False):
 
 
 class ValueDetail(Struct, frozen=True, gc=False):
-    """Of value promises nothing but the audit log is kept so far, which keeps the record itself."""
-
+    kind: str
     made_at: datetime
+    made_by: str
+    owed_by: str
+    basis: str
+    measured: str
+    observations: UInt32
+    promised_from: float | None = None
+    promised_to: float | None = None
+    tolerance: float = 0
+    unit: str | None = None
+    observed: float | None = None
+    observed_at: datetime | None = None
+    started_at: datetime | None = None
+    gap: float | None = None
+    closes_at: datetime | None = None
+    closed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    per: str | None = None
+    attributes: dict[str, str] = {}
 
 
 class StallDetail(Struct, frozen=True, gc=False):

@@ -28,6 +28,7 @@ TABLES = {
     "findings": "finding_id, revision",
     "promises": "finding_id",
     "promise_ledger": "finding_id",
+    "value_promises": "finding_id",
     "stalls": "finding_id",
     "journeys": "journey_id",
     "living_persons": "person_id",
@@ -88,6 +89,7 @@ def test_golden_records_become_the_golden_rows(warehouse: Warehouse) -> None:
         ([outputs.JourneyContext], wire.JourneyContext),
         ([outputs.PromiseDetail], wire.PromiseDetail),
         ([outputs.StallDetail], wire.StallDetail),
+        ([outputs.ValueDetail], wire.ValueDetail),
     ],
 )
 def test_what_the_journey_stage_publishes_has_every_field_that_is_read(

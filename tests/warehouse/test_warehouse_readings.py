@@ -18,6 +18,7 @@ from published_records import (
     TOPOLOGY,
     Consumed,
     counts,
+    figure,
     identified,
     journey,
     letter,
@@ -43,6 +44,7 @@ TABLES = {
     "touchpoints": "time, source, id, version",
     "findings": "opened_at, finding_id, revision, version",
     "promises": "made_at, finding_id, revision",
+    "value_promises": "made_at, finding_id, revision",
     "stalls": "entered_at, finding_id, revision",
     "journeys": "journey_id, version",
     "persons": "person_id, version",
@@ -113,6 +115,25 @@ def records_of_every_shape() -> dict[str, Sequence[Record]]:
         promise("p-4", "2018-05-01 09:00", "broken", 7, detail=LEDGER),
         promise("p-5", "2018-05-01 09:00", detail={"clock": {**CLOCK["clock"], "paused_at": None}}),
         stall("s-3", "2018-05-02 10:00", "escalated", detail=CLOCK),
+        figure("v-1", "2018-05-02 10:00", "broken", 3),
+        figure(
+            "v-2",
+            "2018-05-02 10:00",
+            detail={
+                "kind": "range",
+                "made_at": "2018-05-02T10:00:00Z",
+                "made_by": "a.b.c",
+                "owed_by": "x",
+                "basis": "habit",
+                "measured": "duration",
+                "observations": 0,
+                "started_at": "2018-05-02T10:00:00.5Z",
+                "closes_at": "2018-05-03T10:00:00Z",
+                "per": "ö",
+                "attributes": {"region": "north"},
+                "tolerance": 0.05,
+            },
+        ),
     ]
     visits = [StageVisit.model_validate({"stage": s, "entered_at": "2018-05-02T10:00:00.25Z"}) for s in "ab"]
     states = [

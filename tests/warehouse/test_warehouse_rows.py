@@ -59,6 +59,8 @@ def row(block: Block, index: int = 0) -> dict[str, object]:
         (wire.JourneyContext, enriched.JourneyContext, NOT_KEPT),
         (wire.PromiseFinding, finding.PromiseFinding, {"type"}),
         (wire.StallFinding, finding.StallFinding, {"type"}),
+        (wire.ValueFinding, finding.ValueFinding, {"type"}),
+        (wire.ValueDetail, finding.ValueDetail, set()),
         (wire.PromiseDetail, finding.PromiseDetail, set()),
         (wire.StallDetail, finding.StallDetail, set()),
         (wire.ClockDetail, finding.ClockDetail, set()),
@@ -174,7 +176,7 @@ def test_what_a_touchpoint_lacks_is_empty() -> None:
 def test_a_promise_goes_to_the_log_and_to_the_promises() -> None:
     broken = promise("p-1", "2018-05-01 09:00", "broken", revision=2, met_hours_late=3)
 
-    log, promises, stalls = finding_blocks(published([broken], TOPOLOGY.findings), no_refusal)
+    log, promises, stalls, _ = finding_blocks(published([broken], TOPOLOGY.findings), no_refusal)
 
     assert (len(log), len(promises), len(stalls)) == (1, 1, 0)
     assert row(log)["revision"] == 2
@@ -186,7 +188,7 @@ def test_a_promise_goes_to_the_log_and_to_the_promises() -> None:
 
 
 def test_a_stall_goes_to_the_log_and_to_the_stalls() -> None:
-    log, promises, stalls = finding_blocks(
+    log, promises, stalls, _ = finding_blocks(
         published([stall("s-1", "2018-05-02 10:00")], TOPOLOGY.findings), no_refusal
     )
 
@@ -309,7 +311,7 @@ def test_a_record_that_cannot_be_read_is_refused_and_the_others_are_kept(value: 
     )
     records = [good[0], Consumed(TOPOLOGY.findings, 8, value), good[1]]
 
-    log, promises, stalls = finding_blocks(records, lambda record, why: refused.append((record.offset, why)))
+    log, promises, stalls, _ = finding_blocks(records, lambda record, why: refused.append((record.offset, why)))
 
     ((offset, why),) = refused
     assert offset == 8
