@@ -13,11 +13,19 @@ from datetime import date
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic.json_schema import SkipJsonSchema
 
-from schemas.base import Contract
-from schemas.triggers import DataPath
+from schemas.base import Contract, Place
+from schemas.triggers import DataPath, FieldPath
 
 FIRST_YEAR, LAST_YEAR = 1970, 2069
 """A calendar is open in these years, by the dates of its own zone, and never outside them."""
@@ -205,6 +213,40 @@ class Calendar(Contract):
             yield ("holidays", "subdivision"), f"{wrong}; add such as country: DE"
 
 
+class CalendarByField(Contract):
+    """The calendar that a field of the opening touchpoint chooses, such as the customer's country."""
+
+    field: FieldPath
+    values: dict[str, str] = Field(min_length=1, description="The name of a calendar for each value.")
+    otherwise: str = Field(description="The calendar for every other value, and for none.")
+
+
+def _only_text_or_choice(value: object) -> object:
+    if not isinstance(value, str | dict | CalendarByField):
+        raise ValueError("name a calendar, or choose one by a field: {field: …, values: {…}, otherwise: …}")
+    return value
+
+
+CalendarChoice = Annotated[
+    Annotated[str, Tag("name")] | Annotated[CalendarByField, Tag("by_field")],
+    Discriminator(lambda value: "name" if isinstance(value, str) else "by_field"),
+    BeforeValidator(_only_text_or_choice),
+]
+"""A calendar by name, or one for each value of a field."""
+
+
+def names_of(choice: str | CalendarByField | None) -> list[tuple[Place, str]]:
+    """The calendars that may be chosen, each with its place in the choice."""
+    if choice is None:
+        return []
+    if isinstance(choice, str):
+        return [((), choice)]
+    return [
+        *((("values", value), name) for value, name in choice.values.items()),
+        (("otherwise",), choice.otherwise),
+    ]
+
+
 class DueEndOf(Contract):
     """The due time is the end of a business day, counted from the date on the calendar's wall at the making, or at the
     instant in the field `of` of its data.
@@ -216,7 +258,7 @@ class DueEndOf(Contract):
     end_of: Annotated[str, AfterValidator(_checked_end)] = Field(
         description="day, next_business_day, or such as 3 business days."
     )
-    calendar: str
+    calendar: CalendarChoice
     of: DataPath | None = Field(
         default=None, description="data.<name>: “by that day”, in place of the making."
     )

@@ -34,7 +34,7 @@ def duration_text(value: timedelta) -> str:
     return f"{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "s"
 
 
-def clear_on_a_calendar(duration: Any, calendar: str | None, remedy: str) -> Any:
+def clear_on_a_calendar(duration: Any, calendar: object, remedy: str) -> Any:
     """Refuse days and weeks of a calendar: some mean business days by them, others 24 open hours each."""
     is_text = isinstance(duration, str) and _DURATION.match(duration)
     if calendar is not None and is_text and re.search("[dw]", duration):

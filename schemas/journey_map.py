@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from schemas.base import DOMAINS, Contract, InconsistentError, Name, Place, Problem, TypeName
-from schemas.calendars import Calendar, DueEndOf
+from schemas.calendars import Calendar, CalendarByField, DueEndOf, names_of
 from schemas.identifiers import DEFAULT_IDENTIFIERS, IdentifierKind
 from schemas.promises import DueWithin, Promise
 from schemas.stages import STAGE_TRIGGERS, Stage
@@ -155,6 +155,10 @@ class JourneyMap(Contract):
                 for name, rule in named.items():
                     for attribute, path in rule.attributes.items():
                         yield (*at, kind, name, "attributes", attribute), path
+                    chosen = None if isinstance(rule, ValuePromise) else rule.calendar
+                    if isinstance(chosen, CalendarByField):
+                        before = () if kind == "stages" else ("due",)
+                        yield (*at, kind, name, *before, "calendar", "field"), chosen.field
                     for field in ("per", "parts", "part"):
                         if (path_or_none := getattr(rule, field, None)) is not None:
                             yield (*at, kind, name, field), path_or_none
@@ -196,11 +200,11 @@ class JourneyMap(Contract):
                 yield ("calendars", name, *place), message
 
     def _misused_calendars(self) -> Iterator[Problem]:
-        for place, field, name, duration in self._uses_of_calendars():
+        for place, field, within, name, duration in self._uses_of_calendars():
             calendar = self.calendars.get(name)
             if calendar is None:
                 remedy = f"{_meant(name, self.calendars)}add it under calendars, with its zone and hours"
-                yield (*place, "calendar"), f"the calendar {name!r} is not declared; {remedy}"
+                yield (*place, "calendar", *within), f"the calendar {name!r} is not declared; {remedy}"
             elif duration is None and field == "expected":
                 wrong = "without `expected` the stage has no limit that a calendar could count"
                 yield (*place, "calendar"), f"{wrong}; add it, or take the calendar out"
@@ -211,19 +215,21 @@ class JourneyMap(Contract):
                 remedy = "write a shorter duration or other hours"
                 yield (*place, field), f"{wrong}, so that this takes more than ten years; {remedy}"
 
-    def _uses_of_calendars(self) -> Iterator[tuple[Place, str, str, timedelta | None]]:
-        """Where a calendar is used: (place, the field that it counts, its name, the duration if there is one)."""
+    def _uses_of_calendars(self) -> Iterator[tuple[Place, str, Place, str, timedelta | None]]:
+        """Where a calendar is used: (place, the field that it counts, its place in a choice, its name, the duration if
+        there is one).
+        """
         for journey_name, journey in self.journeys.items():
             at: Place = ("journeys", journey_name)
             for name, stage in journey.stages.items():
-                if stage.calendar is not None:
-                    yield (*at, "stages", name), "expected", stage.calendar, stage.expected
+                for within, calendar in names_of(stage.calendar):
+                    yield (*at, "stages", name), "expected", within, calendar, stage.expected
             for name, promise in journey.deadlines.items():
                 due = promise.due
-                if isinstance(due, DueEndOf):
-                    yield (*at, "promises", name, "due"), "end_of", due.calendar, None
-                elif isinstance(due, DueWithin) and due.calendar is not None:
-                    yield (*at, "promises", name, "due"), "within", due.calendar, due.within
+                counts = "end_of" if isinstance(due, DueEndOf) else "within"
+                duration = due.within if isinstance(due, DueWithin) else None
+                for within, calendar in names_of(promise.calendar):
+                    yield (*at, "promises", name, "due"), counts, within, calendar, duration
 
 
 _LONGEST_WEEKS = 10 * 52

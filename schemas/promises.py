@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from schemas.base import Contract, Place, Problem
-from schemas.calendars import DueEndOf
+from schemas.calendars import CalendarByField, CalendarChoice, DueEndOf
 from schemas.clocks import Clocked, Share
 from schemas.durations import Duration, clear_on_a_calendar
 from schemas.triggers import DataPath, FieldPath, Trigger, Triggers
@@ -30,7 +30,7 @@ class DueField(Contract):
 class DueWithin(Contract):
     """The due time is the making touchpoint's time plus a duration, which runs while the calendar, if any, is open."""
 
-    calendar: str | None = None
+    calendar: CalendarChoice | None = None
     within: Duration
 
     @field_validator("within", mode="before")
@@ -96,8 +96,8 @@ class Promise(Clocked):
     title: str | None = None
 
     @property
-    def calendar(self) -> str | None:
-        """The calendar that its due time is counted on."""
+    def calendar(self) -> str | CalendarByField | None:
+        """The calendar that its due time is counted on, or how it is chosen."""
         return None if isinstance(self.due, DueField) else self.due.calendar
 
     @property

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from schemas.base import Problem
+from schemas.calendars import CalendarChoice
 from schemas.clocks import Clocked
 from schemas.durations import Duration, clear_on_a_calendar
 from schemas.triggers import Triggers
@@ -26,7 +27,7 @@ class Stage(Clocked):
     leave: Triggers
     owner: Annotated[str, StringConstraints(min_length=1)]
     visits: Literal["once", "many"] = "once"
-    calendar: str | None = None
+    calendar: CalendarChoice | None = None
     expected: Duration | None = Field(default=None, description="Longer than this and the customer is stuck.")
     abandoned_by: Triggers = Field(default_factory=list)
     abandoned_after: Duration | None = None

@@ -24,16 +24,22 @@ from pipeline.core.outputs import (
 )
 from pipeline.core.person import Person
 from pipeline.core.promises import Making
-from pipeline.core.rules import JUDGES, PromiseRule, Rule, StageRule
+from pipeline.core.rules import JUDGES, Rule
 from pipeline.core.stalls import Visit
 from pipeline.core.stored import ClockState, Terms
 
 _HOUR: Final = 3600 * SECOND
 
 
-def promise_finding(person: Person, journey: Journey, rule: PromiseRule, making: Making) -> PromiseFinding:
+def promise_finding(person: Person, journey: Journey, making: Making) -> PromiseFinding:
     """What was concluded of a promise."""
-    entry, by, status, terms = making.entry, making.settled_by, making.status, making.terms
+    rule, entry, by, status, terms = (
+        making.rule,
+        making.entry,
+        making.settled_by,
+        making.status,
+        making.terms,
+    )
     assert status is not None
     made_at = moment(entry.time)
     detail = PromiseDetail(
@@ -45,7 +51,7 @@ def promise_finding(person: Person, journey: Journey, rule: PromiseRule, making:
         detail.attributes = attributes(rule, entry)
     evidence = [reference(entry)]
     if terms is not None:
-        _tell_terms(detail, rule, making, terms)
+        _tell_terms(detail, making, terms)
         evidence += [f"{source}#{name}" for source, name in terms.words]
     if by is not None:
         evidence.append(reference(by))
@@ -74,9 +80,9 @@ def promise_finding(person: Person, journey: Journey, rule: PromiseRule, making:
     )
 
 
-def stall_finding(person: Person, journey: Journey, rule: StageRule, visit: Visit) -> StallFinding:
+def stall_finding(person: Person, journey: Journey, visit: Visit) -> StallFinding:
     """What was concluded of a visit that outlasts its limit."""
-    entry, left, status = visit.entry, visit.left, visit.status
+    rule, entry, left, status = visit.rule, visit.entry, visit.left, visit.status
     assert status is not None
     # what is withdrawn may have no limit any more, or none that its calendar reaches
     since = moment(entry.time if visit.since == NEVER else visit.since)
@@ -122,7 +128,8 @@ def attributes(rule: Rule, opening: Entry) -> dict[str, str]:
     return found
 
 
-def _tell_terms(detail: PromiseDetail, rule: PromiseRule, making: Making, terms: Terms) -> None:
+def _tell_terms(detail: PromiseDetail, making: Making, terms: Terms) -> None:
+    rule = making.rule
     detail.per = terms.per
     if terms.revisions:
         first, latest, best = terms.told

@@ -55,9 +55,9 @@ class Findings:
         for index, visits in enumerate(journey.stages):
             if visits is not None and (visits.inside or visits.ended):
                 soonest = min(soonest, self._stalls(person, journey, rules.stages[index], visits))
-        for index, fold in enumerate(journey.promises):
+        for fold in journey.promises:
             if fold is not None and fold.makings:
-                soonest = min(soonest, self._promises(person, journey, rules.promises[index], fold))
+                soonest = min(soonest, self._promises(person, journey, fold))
         if journey.values:
             for index, measured in enumerate(journey.values):
                 if measured is not None and measured.makings:
@@ -73,25 +73,25 @@ class Findings:
                 self._withdraw(person, suspect, name, revision)
         person.suspects.clear()
 
-    def _promises(self, person: Person, journey: Journey, rule: PromiseRule, fold: PromiseFold) -> Micros:
+    def _promises(self, person: Person, journey: Journey, fold: PromiseFold) -> Micros:
         """Publish the promises of a rule and keep the unsettled ones; the soonest of their deadlines."""
         soonest, unsettled, watermark = NEVER, [], self._watermark
         for making in fold.makings:
             status, settled = promises.judge(making, watermark)
             settled_by = None if not settled else making.cancelled if status == "cancelled" else making.met
             terms = making.terms
-            passed = None if terms is None else promises.passed(rule, making, terms, status, watermark)
+            passed = None if terms is None else promises.passed(making, terms, status, watermark)
             if making.status != status or making.settled_by is not settled_by or making.passed != passed:
                 making.status, making.settled_by, making.passed = status, settled_by, passed
-                self._promise(person, journey, rule, making)
+                self._promise(person, journey, making)
             if not settled:
                 unsettled.append(making)
-                soonest = min(soonest, promises.deadline(rule, making, watermark))
+                soonest = min(soonest, promises.deadline(making, watermark))
         fold.makings = unsettled
         return soonest
 
-    def _promise(self, person: Person, journey: Journey, rule: PromiseRule, making: Making) -> None:
-        entry, by = making.entry, making.settled_by
+    def _promise(self, person: Person, journey: Journey, making: Making) -> None:
+        rule, entry, by = making.rule, making.entry, making.settled_by
         settled_by = by and (by.time, by.source, by.id)
         facts = (entry.time, entry.type, making.due, making.at_risk_at, rule.owner, rule.severity)
         content: tuple[Any, ...] = (making.status, person.id, settled_by, facts)
@@ -101,7 +101,7 @@ class Findings:
             content += (making.passed, making.terms, attributes(rule, entry))
         revision = self._revision(person, journey, rule, making, content)
         if revision is not None:
-            self._publish(promise_finding(person, journey, rule, making), revision)
+            self._publish(promise_finding(person, journey, making), revision)
 
     def _values(self, person: Person, journey: Journey, rule: ValueRule, fold: ValueFold) -> Micros:
         """Publish the value promises of a rule and keep those still measured; the soonest of their deadlines."""
@@ -136,16 +136,16 @@ class Findings:
         if rule.limit is None:
             return NEVER
         for visit in ended:
-            self._stall(person, journey, rule, visit)
+            self._stall(person, journey, visit)
         inside = fold.inside
         if inside is None:
             return NEVER
-        self._stall(person, journey, rule, inside)
-        return stalls.deadline(rule, inside, self._watermark)
+        self._stall(person, journey, inside)
+        return stalls.deadline(inside, self._watermark)
 
-    def _stall(self, person: Person, journey: Journey, rule: StageRule, visit: Visit) -> None:
-        status = stalls.judge(rule, visit, self._watermark)
-        passed = None if not rule.is_told_more else stalls.passed(rule, visit, self._watermark)
+    def _stall(self, person: Person, journey: Journey, visit: Visit) -> None:
+        rule, status = visit.rule, stalls.judge(visit, self._watermark)
+        passed = None if not rule.is_told_more else stalls.passed(visit, self._watermark)
         if visit.status == status and visit.passed == passed:
             return
         visit.status, visit.passed = status, passed
@@ -162,7 +162,7 @@ class Findings:
             return
         revision = self._revision(person, journey, rule, visit, content)
         if revision is not None:
-            self._publish(stall_finding(person, journey, rule, visit), revision)
+            self._publish(stall_finding(person, journey, visit), revision)
 
     def _revision(
         self,
@@ -207,9 +207,9 @@ class Findings:
         journey, rule, entry = suspect
         finding: Finding
         if isinstance(rule, PromiseRule):
-            making = promises.make(rule, entry) or Making(entry, entry.time, entry.time)
+            making = promises.make(rule, entry) or Making(rule, entry, entry.time, entry.time)
             making.finding_id, making.status = name, "withdrawn"
-            finding = promise_finding(person, journey, rule, making)
+            finding = promise_finding(person, journey, making)
         elif isinstance(rule, ValueRule):
             value = values.make(rule, entry, []) or ValueMaking(rule, entry, None, Observed())
             value.finding_id, value.told = name, Told("withdrawn", 0, 0, None, None, None)
@@ -218,7 +218,7 @@ class Findings:
             assert isinstance(rule, StageRule)
             visit = stalls.begin(rule, entry, None)
             visit.finding_id, visit.status = name, "withdrawn"
-            finding = stall_finding(person, journey, rule, visit)
+            finding = stall_finding(person, journey, visit)
         self._publish(finding, revision)
 
     def _publish(self, finding: Finding, revision: int) -> None:

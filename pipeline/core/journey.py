@@ -307,7 +307,7 @@ class Journey:
             elif act >= OF_VALUES:
                 self._value(act, index, entry)
             else:
-                self._stage(index).set_clock(self.rules.stages[index], act, entry)
+                self._stage(index).set_clock(act, entry)
         if not entered and not left:
             return _STAYED
         self._locate()

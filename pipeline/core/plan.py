@@ -21,7 +21,7 @@ from pipeline.core.opening_hours import calendars_of
 from pipeline.core.rules import JUDGES, Attribute, PromiseRule, StageRule, Step, ValueRule
 from pipeline.core.value_rules import reads_of_values, uses_of_values, value_rule
 from schemas.base import Scalar
-from schemas.calendars import DueEndOf, minutes
+from schemas.calendars import CalendarByField, DueEndOf, minutes
 from schemas.clocks import Clocked
 from schemas.identifiers import IdentifierKind
 from schemas.journey_map import JourneyMap, JourneyType
@@ -185,9 +185,16 @@ def _uses(journey: JourneyType) -> Iterator[tuple[int, int, Sequence[Trigger]]]:
 
 def _reads(journey: JourneyType) -> Iterator[tuple[str, Sequence[Trigger]]]:
     """The fields that rules read of the touchpoints of some triggers, beside their conditions and due times."""
+    clocked: list[tuple[Promise | Stage, Sequence[Trigger]]] = [
+        *((promise, promise.made_by) for promise in journey.deadlines.values()),
+        *((stage, stage.enter) for stage in journey.stages.values()),
+    ]
+    for rule, opening in clocked:
+        for path in rule.attributes.values():
+            yield path, opening
+        if isinstance(rule.calendar, CalendarByField):
+            yield rule.calendar.field, opening
     for promise in journey.deadlines.values():
-        for path in promise.attributes.values():
-            yield path, promise.made_by
         if promise.per is not None:
             for _, name in _PROMISE_ACTS:
                 yield promise.per, getattr(promise, name)
@@ -196,9 +203,6 @@ def _reads(journey: JourneyType) -> Iterator[tuple[str, Sequence[Trigger]]]:
         if promise.part is not None:
             yield promise.part, promise.met_by
     yield from reads_of_values(journey)
-    for stage in journey.stages.values():
-        for path in stage.attributes.values():
-            yield path, stage.enter
 
 
 def _journey(
@@ -256,13 +260,29 @@ def _allowed(values: Iterable[Scalar], is_instant: bool) -> Iterator[tuple[bool,
 
 
 def _promise(name: str, promise: Promise, calendars: Mapping[str, BusinessCalendar]) -> PromiseRule:
+    chosen = promise.calendar
+    if not isinstance(chosen, CalendarByField):
+        return _promise_on(name, promise, None if chosen is None else calendars[chosen])
+    choices = tuple(
+        (value, _promise_on(name, promise, calendars[calendar])) for value, calendar in chosen.values.items()
+    )
+    return _promise_on(name, promise, calendars[chosen.otherwise], chosen.field, choices)
+
+
+def _promise_on(
+    name: str,
+    promise: Promise,
+    calendar: BusinessCalendar | None,
+    chosen_by: str | None = None,
+    choices: tuple[tuple[str, PromiseRule], ...] = (),
+) -> PromiseRule:
     due = promise.due
     return PromiseRule(
         name=name,
         label=f"promise\0{name}",
         owner=promise.owed_by,
         severity=promise.severity,
-        calendar=None if promise.calendar is None else calendars[promise.calendar],
+        calendar=calendar,
         warn_at=tuple(promise.warn_at),
         steps=_steps(promise),
         has_clock=promise.has_clock,
@@ -278,6 +298,8 @@ def _promise(name: str, promise: Promise, calendars: Mapping[str, BusinessCalend
         parts=promise.parts,
         part=promise.part,
         has_terms=promise.has_terms,
+        chosen_by=chosen_by,
+        choices=choices,
     )
 
 
@@ -289,12 +311,28 @@ def _told_in(promise: Promise) -> str | None:
 
 
 def _stage(name: str, stage: Stage, calendars: Mapping[str, BusinessCalendar]) -> StageRule:
+    chosen = stage.calendar
+    if not isinstance(chosen, CalendarByField):
+        return _stage_on(name, stage, None if chosen is None else calendars[chosen])
+    choices = tuple(
+        (value, _stage_on(name, stage, calendars[calendar])) for value, calendar in chosen.values.items()
+    )
+    return _stage_on(name, stage, calendars[chosen.otherwise], chosen.field, choices)
+
+
+def _stage_on(
+    name: str,
+    stage: Stage,
+    calendar: BusinessCalendar | None,
+    chosen_by: str | None = None,
+    choices: tuple[tuple[str, StageRule], ...] = (),
+) -> StageRule:
     return StageRule(
         name=name,
         label=f"stall\0{name}",
         owner=stage.owner,
         severity=stage.severity,
-        calendar=None if stage.calendar is None else calendars[stage.calendar],
+        calendar=calendar,
         warn_at=tuple(stage.warn_at),
         steps=_steps(stage),
         has_clock=stage.has_clock,
@@ -302,6 +340,8 @@ def _stage(name: str, stage: Stage, calendars: Mapping[str, BusinessCalendar]) -
         once=stage.visits == "once",
         limit=None if stage.expected is None else micros_of(stage.expected),
         given_up=None if stage.abandoned_after is None else micros_of(stage.abandoned_after),
+        chosen_by=chosen_by,
+        choices=choices,
     )
 
 

@@ -30,9 +30,9 @@ WORDS: Final = 8
 class Making:
     """One promise: the touchpoint that made it and when it falls due.
 
-    `met` and `cancelled` are the first touchpoints that do so. `terms` is None if its rule knows of nothing but a due time.
-    `status`, `settled_by` and `passed` are what was concluded last, None before that; `finding_id` is remembered once it is
-    known.
+    `rule` is on the calendar that the making chose. `met` and `cancelled` are the first touchpoints that do so. `terms` is
+    None if its rule knows of nothing but a due time. `status`, `settled_by` and `passed` are what was concluded last, None
+    before that; `finding_id` is remembered once it is known.
     """
 
     __slots__ = (
@@ -43,12 +43,16 @@ class Making:
         "finding_id",
         "met",
         "passed",
+        "rule",
         "settled_by",
         "status",
         "terms",
     )
 
-    def __init__(self, entry: Entry, due: Micros, at_risk_at: Micros, terms: Terms | None = None) -> None:
+    def __init__(
+        self, rule: PromiseRule, entry: Entry, due: Micros, at_risk_at: Micros, terms: Terms | None = None
+    ) -> None:
+        self.rule = rule
         self.entry = entry
         self.due = due
         self.at_risk_at = at_risk_at
@@ -111,13 +115,13 @@ class PromiseFold:
         if act == MEET:
             return self._meet(rule, scope, entry, per)
         if act == CANCEL:
-            self._cancel(rule, scope, entry, per)
+            self._cancel(scope, entry, per)
         elif act == REVISE:
             for making in self.makings:
                 if _concerns(per, making) and _is_open(making):
-                    _revise(rule, making, entry)
+                    _revise(making, entry)
         else:
-            self._set_clocks(rule, act, scope, entry, per)
+            self._set_clocks(act, scope, entry, per)
         return False
 
     def _make(self, rule: PromiseRule, entry: Entry, per: str | None) -> None:
@@ -135,7 +139,8 @@ class PromiseFold:
                 if making.terms.brought >= making.terms.needed:
                     making.met = scope.last
             if scope.paused_at is not None and making.terms is not None and making.terms.clock is not None:
-                clocks.pause(making.terms.clock, rule.calendar, max(scope.paused_at, rule.start(entry)))
+                since = max(scope.paused_at, rule.start(entry))
+                clocks.pause(making.terms.clock, making.rule.calendar, since)
 
     def _meet(self, rule: PromiseRule, scope: Scope, entry: Entry, per: str | None) -> bool:
         if rule.parts is not None:
@@ -144,7 +149,7 @@ class PromiseFold:
             scope.met = entry
             for making in self.makings:
                 if making.met is None and _concerns(per, making):
-                    _settle(rule, making, entry)
+                    _settle(making, entry)
                     making.met = entry
         else:
             return False
@@ -163,19 +168,19 @@ class PromiseFold:
                 terms.brought += brought
                 terms.changes += 1
                 if terms.brought >= terms.needed:
-                    _settle(rule, making, entry)
+                    _settle(making, entry)
                     making.met = entry
 
-    def _cancel(self, rule: PromiseRule, scope: Scope, entry: Entry, per: str | None) -> None:
+    def _cancel(self, scope: Scope, entry: Entry, per: str | None) -> None:
         if scope.cancelled is not None:
             return
         scope.cancelled = entry
         for making in self.makings:
             if making.cancelled is None and _concerns(per, making):
-                _settle(rule, making, entry)
+                _settle(making, entry)
                 making.cancelled = entry
 
-    def _set_clocks(self, rule: PromiseRule, act: int, scope: Scope, entry: Entry, per: str | None) -> None:
+    def _set_clocks(self, act: int, scope: Scope, entry: Entry, per: str | None) -> None:
         """Pause, resume, or begin anew, every clock that is running out."""
         if act == PAUSE:
             scope.paused_at = entry.time
@@ -184,7 +189,7 @@ class PromiseFold:
                 each.paused_at = None
         for making in self.makings:
             if _concerns(per, making) and _is_open(making):
-                _set_clock(rule, act, making, entry)
+                _set_clock(act, making, entry)
 
     def _scope(self, per: str | None) -> Scope:
         if per is None:
@@ -237,11 +242,12 @@ def restored(rule: PromiseRule, ledger: Ledger) -> PromiseFold:
 
 def make(rule: PromiseRule, entry: Entry) -> Making | None:
     """The promise that this touchpoint makes; None if it names no due time."""
+    rule = rule.of(entry)
     due = rule.due(entry)
     if due is None:
         return None
     start = rule.start(entry)
-    making = Making(entry, due, rule.share_at(start, due, rule.at_risk))
+    making = Making(rule, entry, due, rule.share_at(start, due, rule.at_risk))
     if rule.has_terms:
         terms = making.terms = Terms(
             None if rule.per is None else key_text(entry.fields.get(rule.per)), (due, due, due)
@@ -273,9 +279,7 @@ def judge(making: Making, watermark: Micros) -> Verdict:
     return _MADE if terms is None or not terms.revisions else _REVISED
 
 
-def passed(
-    rule: PromiseRule, making: Making, terms: Terms, status: PromiseStatus, watermark: Micros
-) -> Passed:
+def passed(making: Making, terms: Terms, status: PromiseStatus, watermark: Micros) -> Passed:
     """What has passed up to the watermark, or to what settled the promise before that."""
     until = watermark
     if status == "cancelled" and making.cancelled is not None:
@@ -285,12 +289,12 @@ def passed(
     if terms.clock is not None:
         until = clocks.reached(terms.clock, until)
     warned = sum(1 for at in terms.warnings if at <= until)
-    steps = rule.escalated(making.due, until) if status == "broken" else 0
+    steps = making.rule.escalated(making.due, until) if status == "broken" else 0
     dues = sum(1 for due in terms.told if due < until) if terms.revisions else 0
     return Passed(warned, steps, dues, terms.changes)
 
 
-def deadline(rule: PromiseRule, making: Making, watermark: Micros) -> Micros:
+def deadline(making: Making, watermark: Micros) -> Micros:
     """When time alone will change what was concluded of an unsettled promise last; not before 1970, when time begins."""
     status = making.status
     if status in ("made", "revised"):
@@ -306,8 +310,8 @@ def deadline(rule: PromiseRule, making: Making, watermark: Micros) -> Micros:
             soonest = at
     if terms.revisions:
         soonest = min([soonest, *[due + 1 for due in terms.told if due >= watermark]])
-    if rule.steps:
-        soonest = min(soonest, rule.next_step(making.due, watermark))
+    if making.rule.steps:
+        soonest = min(soonest, making.rule.next_step(making.due, watermark))
     return soonest if terms.clock is None else clocks.coming(terms.clock, soonest)
 
 
@@ -322,9 +326,10 @@ def _concerns(per: str | None, making: Making) -> bool:
     return per is None or making.terms is None or making.terms.per is None or making.terms.per == per
 
 
-def _revise(rule: PromiseRule, making: Making, entry: Entry) -> None:
+def _revise(making: Making, entry: Entry) -> None:
     """Another due time is told; after the one that decides has passed that is counted, and mends nothing."""
-    due, terms = rule.due(entry), making.terms
+    rule, terms = making.rule, making.terms
+    due = rule.due(entry)
     if due is None or terms is None:
         return
     terms.revisions += 1
@@ -339,8 +344,8 @@ def _revise(rule: PromiseRule, making: Making, entry: Entry) -> None:
     terms.warnings = rule.shares(start, making.due)
 
 
-def _set_clock(rule: PromiseRule, act: int, making: Making, entry: Entry) -> None:
-    terms = making.terms
+def _set_clock(act: int, making: Making, entry: Entry) -> None:
+    rule, terms = making.rule, making.terms
     if terms is None or terms.clock is None:
         return
     clock = terms.clock
@@ -355,23 +360,23 @@ def _set_clock(rule: PromiseRule, act: int, making: Making, entry: Entry) -> Non
         return
     else:
         clocks.reset(clock, rule.within, entry.time)
-    _set_instants(rule, making)
+    _set_instants(making)
     _note(terms, entry)
 
 
-def _settle(rule: PromiseRule, making: Making, entry: Entry) -> None:
+def _settle(making: Making, entry: Entry) -> None:
     """A pause ends with what settles an open promise."""
     terms = making.terms
     if terms is None or terms.clock is None or not _is_open(making):
         return
     if clocks.resume(terms.clock, entry.time):
-        _set_instants(rule, making)
+        _set_instants(making)
         terms.changes += 1
 
 
-def _set_instants(rule: PromiseRule, making: Making) -> None:
+def _set_instants(making: Making) -> None:
     """Set the instants that lie ahead by a clock that runs again."""
-    terms = making.terms
+    rule, terms = making.rule, making.terms
     if terms is None or terms.clock is None:
         return
     clock, target = terms.clock, rule.within

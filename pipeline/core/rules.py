@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from pipeline.core.calendars import BusinessCalendar
-from pipeline.core.fields import number
+from pipeline.core.fields import key_text, number
 from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
 from schemas.finding import Measured, Severity
@@ -42,7 +42,8 @@ class Attribute(NamedTuple):
 class Rule:
     """What promises and stages have in common; `label` tells a promise from a stage of its name.
 
-    `warn_at`: the shares of the way at which to warn, in order. `has_clock`: it can be paused or begun anew.
+    `warn_at`: the shares of the way at which to warn, in order. `has_clock`: it can be paused or begun anew. `chosen_by`:
+    the field of the opening touchpoint that chooses among `choices`, the same rule on other calendars.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Rule:
     steps: tuple[Step, ...] = ()
     has_clock: bool = False
     attributes: tuple[Attribute, ...] = ()
+    chosen_by: str | None = None
 
     @property
     def is_told_more(self) -> bool:
@@ -111,6 +113,16 @@ class PromiseRule(Rule):
     parts: str | None = None
     part: str | None = None
     has_terms: bool = False
+    choices: tuple[tuple[str, PromiseRule], ...] = ()
+
+    def of(self, opening: Entry) -> PromiseRule:
+        """The rule on the calendar that the touchpoint chooses."""
+        if self.chosen_by is not None:
+            chosen = key_text(opening.fields.get(self.chosen_by))
+            for value, rule in self.choices:
+                if value == chosen:
+                    return rule
+        return self
 
     def start(self, making: Entry) -> Micros:
         """When the way to the due time begins."""
@@ -147,6 +159,16 @@ class StageRule(Rule):
     once: bool = True
     limit: Micros | None = None
     given_up: Micros | None = None
+    choices: tuple[tuple[str, StageRule], ...] = ()
+
+    def of(self, opening: Entry) -> StageRule:
+        """The rule on the calendar that the touchpoint chooses."""
+        if self.chosen_by is not None:
+            chosen = key_text(opening.fields.get(self.chosen_by))
+            for value, rule in self.choices:
+                if value == chosen:
+                    return rule
+        return self
 
     def since(self, entered: Micros) -> Micros:
         """The last instant at which a visit that began at `entered` is no stall yet; NEVER if it can't be one."""

@@ -20,10 +20,10 @@ from schemas.finding import StallStatus
 class Visit:
     """A stay in a stage, from the touchpoint that entered it to the one that left it, if any.
 
-    `since` is the last instant at which it is no stall yet. `is_given_up`: what left it gave the customer up.
-    `clock`, `warnings` are there if the rule asks for them. `status` is what was concluded last, None before that and
-    `withdrawn` while it is no stall, `passed` how many warnings and steps had passed; `finding_id` is remembered once it is
-    known.
+    `rule` is on the calendar that the entry chose. `since` is the last instant at which it is no stall yet. `is_given_up`:
+    what left it gave the customer up. `clock`, `warnings` are there if the rule asks for them. `status` is what was
+    concluded last, None before that and `withdrawn` while it is no stall, `passed` how many warnings and steps had passed;
+    `finding_id` is remembered once it is known.
     """
 
     __slots__ = (
@@ -33,14 +33,16 @@ class Visit:
         "is_given_up",
         "left",
         "passed",
+        "rule",
         "since",
         "status",
         "warnings",
     )
 
-    def __init__(self, entry: Entry, since: Micros = NEVER) -> None:
+    def __init__(self, rule: StageRule, entry: Entry) -> None:
+        self.rule = rule
         self.entry = entry
-        self.since = since
+        self.since = rule.since(entry.time)
         self.left: Entry | None = None
         self.is_given_up = False
         self.clock: ClockState | None = None
@@ -79,14 +81,14 @@ class StageFold:
         if visit is None:
             return False
         if visit.clock is not None and clocks.resume(visit.clock, entry.time):
-            _set_instants(rule, visit)
+            _set_instants(visit)
         visit.left = entry
         visit.is_given_up = is_given_up
         self.ended += (visit,)
         self.inside = None
         return True
 
-    def set_clock(self, rule: StageRule, act: int, entry: Entry) -> None:
+    def set_clock(self, act: int, entry: Entry) -> None:
         """Pause the clock, let it go on, or begin it anew."""
         if act == HALT:
             self.paused_at = entry.time
@@ -95,16 +97,16 @@ class StageFold:
         visit = self.inside
         if visit is None or visit.clock is None:
             return
-        clock = visit.clock
+        clock, rule = visit.clock, visit.rule
         if act == HALT:
             if entry.time < visit.since:
                 clocks.pause(clock, rule.calendar, entry.time)
         elif act == GO_ON:
             if clocks.resume(clock, entry.time):
-                _set_instants(rule, visit)
+                _set_instants(visit)
         elif act == RESTART and (clock.paused_at is not None or entry.time <= visit.since):
             clocks.reset(clock, rule.limit or 0, entry.time)
-            _set_instants(rule, visit)
+            _set_instants(visit)
 
     def stored(self) -> Stay:
         """What a cut journey keeps of it."""
@@ -125,7 +127,7 @@ def restored(rule: StageRule, stay: Stay) -> StageFold:
             visit.clock = type(old)(
                 old.started_at, old.runs_from, old.left, old.paused_at, old.paused, old.resets
             )
-            visit.since = clocks.due(visit.clock, rule.calendar)
+            visit.since = clocks.due(visit.clock, visit.rule.calendar)
             if len(stay.warnings) == len(visit.warnings):
                 visit.warnings = stay.warnings
     return fold
@@ -133,7 +135,8 @@ def restored(rule: StageRule, stay: Stay) -> StageFold:
 
 def begin(rule: StageRule, entry: Entry, paused_at: Micros | None) -> Visit:
     """The visit that a touchpoint begins."""
-    visit = Visit(entry, rule.since(entry.time))
+    rule = rule.of(entry)
+    visit = Visit(rule, entry)
     if rule.limit is not None:
         if rule.has_clock:
             visit.clock = clocks.begin(rule.limit, entry.time, paused_at)
@@ -142,9 +145,9 @@ def begin(rule: StageRule, entry: Entry, paused_at: Micros | None) -> Visit:
     return visit
 
 
-def judge(rule: StageRule, visit: Visit, watermark: Micros) -> StallStatus:
+def judge(visit: Visit, watermark: Micros) -> StallStatus:
     """What is to be said of a visit when all time up to `watermark` has been heard of; `withdrawn`: it is no stall."""
-    left, since = visit.left, visit.since
+    rule, left, since = visit.rule, visit.left, visit.since
     if since == NEVER:
         return "withdrawn"
     given_up_at = NEVER if rule.given_up is None else rule.later(since, rule.given_up)
@@ -161,8 +164,9 @@ def judge(rule: StageRule, visit: Visit, watermark: Micros) -> StallStatus:
     return "escalated" if rule.steps and rule.escalated(since, watermark) else "opened"
 
 
-def passed(rule: StageRule, visit: Visit, watermark: Micros) -> tuple[int, int]:
+def passed(visit: Visit, watermark: Micros) -> tuple[int, int]:
     """How many warnings and steps of escalation have passed up to the watermark, or to the exit before that."""
+    rule = visit.rule
     until = watermark if visit.left is None else visit.left.time
     if visit.clock is not None:
         until = clocks.reached(visit.clock, until)
@@ -172,9 +176,9 @@ def passed(rule: StageRule, visit: Visit, watermark: Micros) -> tuple[int, int]:
     return warned, rule.escalated(visit.since, until) if until > visit.since else 0
 
 
-def deadline(rule: StageRule, visit: Visit, watermark: Micros) -> Micros:
+def deadline(visit: Visit, watermark: Micros) -> Micros:
     """When time alone will change what is to be said of a visit under way; NEVER if it will not."""
-    since = visit.since
+    rule, since = visit.rule, visit.since
     if since == NEVER:
         return NEVER
     soonest = since + 1 if watermark <= since else NEVER
@@ -188,9 +192,9 @@ def deadline(rule: StageRule, visit: Visit, watermark: Micros) -> Micros:
     return soonest if visit.clock is None else clocks.coming(visit.clock, soonest)
 
 
-def _set_instants(rule: StageRule, visit: Visit) -> None:
+def _set_instants(visit: Visit) -> None:
     """Set the instants that lie ahead by a clock that runs again."""
-    clock = visit.clock
+    rule, clock = visit.rule, visit.clock
     if clock is None or rule.limit is None:
         return
     visit.since = clocks.due(clock, rule.calendar)

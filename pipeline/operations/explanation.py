@@ -90,9 +90,9 @@ def explain(
     ordered = sorted(entries, key=order)
     if isinstance(rule, PromiseRule):
         making, told = _making(rules, rule, ordered, opening)
-        return None if making is None else _of_promise(rule, making, told, until)
+        return None if making is None else _of_promise(making, told, until)
     visit, told = _visit(rules, rule, ordered, opening)
-    return None if visit is None else _of_stage(rule, visit, told, until)
+    return None if visit is None else _of_stage(visit, told, until)
 
 
 def _making(
@@ -169,7 +169,8 @@ def _visited(visit: Visit | None) -> object:
     return (visit.since, visit.left and visit.left.id, clock and (clock.paused_at, clock.resets))
 
 
-def _of_promise(rule: PromiseRule, making: Making, told: list[Act], until: Micros) -> Explanation:
+def _of_promise(making: Making, told: list[Act], until: Micros) -> Explanation:
+    rule = making.rule
     verdict = promises.judge(making, until)
     settled_by = None
     if verdict.settled:
@@ -183,10 +184,11 @@ def _of_promise(rule: PromiseRule, making: Making, told: list[Act], until: Micro
     )
 
 
-def _of_stage(rule: StageRule, visit: Visit, told: list[Act], until: Micros) -> Explanation:
+def _of_stage(visit: Visit, told: list[Act], until: Micros) -> Explanation:
+    rule = visit.rule
     end, start = until if visit.left is None else visit.left.time, visit.entry.time
     segments = _segments(rule.calendar, told, start, end, visit.since)
-    status = stalls.judge(rule, visit, until)
+    status = stalls.judge(visit, until)
     return Explanation(
         rule, visit.entry, told, start, rule.limit, visit.since, end, status, visit.left, segments
     )

@@ -177,6 +177,27 @@ def problems(path: Path, text: str) -> list[tuple[int, str, str]]:
         ),
         (
             "        calendar: office\n        owner",
+            "        calendar: {field: data.land, values: {DE: office, AT: ofice}, otherwise: office}\n        owner",
+            26,
+            f"{STAGE}.calendar.values.AT",
+            "the calendar 'ofice' is not declared; did you mean 'office'? Otherwise add it under calendars",
+        ),
+        (
+            "        calendar: office\n        owner",
+            "        calendar: {field: identities.land, values: {DE: office}, otherwise: office}\n        owner",
+            26,
+            f"{STAGE}.calendar.field",
+            "the identifier kind 'land' is not declared",
+        ),
+        (
+            "        calendar: office\n        owner",
+            "        calendar: [office]\n        owner",
+            26,
+            f"{STAGE}.calendar",
+            "name a calendar, or choose one by a field: {field: …, values: {…}, otherwise: …}",
+        ),
+        (
+            "        calendar: office\n        owner",
             "        calendar: ofice\n        owner",
             26,
             f"{STAGE}.calendar",

@@ -263,3 +263,46 @@ def test_a_stall_that_lasts_too_long_is_abandoned_unless_it_was_resolved_before(
     assert told(journey_map, happened, "03 00:00").status == "resolved"
     happened = [("02 09:00", OPENED), ("03 10:00", SOLVED)]
     assert told(journey_map, happened, "04 00:00").status == "abandoned"
+
+
+BY_COUNTRY = {"field": "data.country", "values": {"DE": "office", "US": "new_york"}, "otherwise": "office"}
+NEW_YORK = {"zone": "America/New_York", "hours": {"mon-fri": ["09:00-17:00"]}}
+
+
+@pytest.mark.parametrize(
+    ("country", "due"),
+    [
+        ({"country": "DE"}, "2026-03-02 10:00"),
+        # 14:00 UTC is 9:00 in New York
+        ({"country": "US"}, "2026-03-02 16:00"),
+        ({"country": "FR"}, "2026-03-02 10:00"),
+        ({}, "2026-03-02 10:00"),
+    ],
+)
+def test_a_field_of_the_making_chooses_the_calendar(country: dict[str, str], due: str) -> None:
+    journey_map = answer(due={"within": "2h", "calendar": BY_COUNTRY})
+    journey_map["calendars"]["new_york"] = NEW_YORK
+    story = Story(journey_map)
+    story.happens("2026-03-02 08:00", OPENED, **country)
+    found = story.until("2026-03-02 08:30").last("answer")
+    assert found.detail.due_at == at(due)
+    assert found.detail.calendar == ("new_york" if country == {"country": "US"} else "office")
+
+
+def test_a_pause_runs_on_the_calendar_that_was_chosen() -> None:
+    journey_map = answer(due={"within": "2h", "calendar": BY_COUNTRY})
+    journey_map["calendars"]["new_york"] = NEW_YORK
+    story = Story(journey_map)
+    story.happens("2026-03-02 08:00", OPENED, country="US")
+    story.happens("2026-03-02 10:00", ASKED)  # New York is closed: nothing has run
+    story.happens("2026-03-02 15:00", REPLIED)
+    assert story.until("2026-03-02 15:30").last("answer").detail.due_at == at("2026-03-02 17:00")
+
+
+def test_the_entry_chooses_the_calendar_of_a_visit() -> None:
+    journey_map = handling(calendar=BY_COUNTRY, expected="2h")
+    journey_map["calendars"]["new_york"] = NEW_YORK
+    story = Story(journey_map)
+    story.happens("2026-03-02 08:00", OPENED, country="US")
+    assert story.until("2026-03-02 16:00").all("handling") == []
+    assert story.until("2026-03-02 16:01").last("handling").detail.calendar == "new_york"

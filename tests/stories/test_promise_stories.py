@@ -234,9 +234,9 @@ def test_a_promise_that_was_due_before_1970_is_broken_from_the_beginning() -> No
 @pytest.mark.parametrize("status", ["made", "at_risk"])
 def test_no_deadline_lies_before_time_begins(status: PromiseStatus) -> None:
     entry = Entry(us("2026-03-01 09:00"), "", "shop", "p", PLACED, b"", {}, 0, ())
-    making = Making(entry, us("1960-01-01 00:00"), entry.time)
+    making = Making(plan_of(SHOP).journeys[0].promises[0], entry, us("1960-01-01 00:00"), entry.time)
     making.status = status
-    assert deadline(plan_of(SHOP).journeys[0].promises[0], making, 0) == 0
+    assert deadline(making, 0) == 0
 
 
 def test_findings_of_two_touchpoints_are_two_whatever_is_in_their_names() -> None:

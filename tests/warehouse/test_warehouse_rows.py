@@ -311,7 +311,9 @@ def test_a_record_that_cannot_be_read_is_refused_and_the_others_are_kept(value: 
     )
     records = [good[0], Consumed(TOPOLOGY.findings, 8, value), good[1]]
 
-    log, promises, stalls, _ = finding_blocks(records, lambda record, why: refused.append((record.offset, why)))
+    log, promises, stalls, _ = finding_blocks(
+        records, lambda record, why: refused.append((record.offset, why))
+    )
 
     ((offset, why),) = refused
     assert offset == 8
