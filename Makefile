@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 INSTALLED := .venv/.installed
 COMPILED := .venv/.compiled
 
-.PHONY: setup demo test test-fast faults soak fuzz lint format bench dashboards schemas lock tools clean
+.PHONY: setup demo test test-fast laws faults soak fuzz lint format bench dashboards schemas lock tools clean
 
 setup: $(INSTALLED) $(COMPILED)  ## a virtual environment with the command line at .venv/bin/throughline
 
@@ -28,10 +28,14 @@ demo: setup  ## the main job on the embedded services: simulate, stitch, detect,
 test: setup tools lint  ## everything but the long runs, on the compiled core; its own tests on the interpreted one too
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/engine
 	$(BIN)/python -m pytest tests/engine  # sessions and time-outs: nothing may run beside them
-	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q -n 2 tests/core tests/stories
+	LAWS=0.05 THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q -n 2 tests/core tests/stories
 
 test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: nothing is compiled
 	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -m "not services and not data and not slow"
+
+LAWS ?= 3
+laws: setup  ## the laws alone, over ten times as many random worlds as `make test`; LAWS=30 for a night
+	LAWS=$(LAWS) $(BIN)/python -m pytest -q -n 2 -k "laws or oracle" tests/core tests/warehouse tests/shadow
 
 T ?=
 faults: setup  ## every fault scenario, long and short, and what was injected and compared; T=name: those of that name

@@ -11,6 +11,7 @@ from calendar_world import Minutes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journey_world import ANSWERED, APPROVED, PLACED, QUEUED, SHOP, plan_of, us
+from laws import examples
 
 from pipeline.core.instants import DAY, MINUTE, moment
 from pipeline.core.run import MemoryPipeline, RunConfig
@@ -121,7 +122,7 @@ def _open(minute: int, until: int) -> int:
     return sum(MINUTES.is_open[minute : (until - START) // MINUTE])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(_told, st.integers(0, 6 * 1440), st.randoms(use_true_random=False))
 def test_any_order_of_arrival_ends_in_what_the_clock_on_the_wall_says(
     told: Told, passed: int, random: Random

@@ -10,6 +10,7 @@ from calendar_world import DAYS, OFFICE, Minutes, calendar_of, local
 from holidays import country_holidays
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.instants import DAY, MINUTE
@@ -96,7 +97,7 @@ def worlds(draw: st.DrawFn) -> tuple[BusinessCalendar, Minutes]:
     return calendar_of(zone, hours, dates=dates), Minutes(zone, hours, dates, start, 21 * 1440)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(worlds(), st.lists(st.tuples(st.integers(0, 8000), st.integers(1, 4000)), min_size=1, max_size=12))
 def test_durations_run_as_open_minutes_pass(
     world: tuple[BusinessCalendar, Minutes], questions: list[tuple[int, int]]
@@ -108,7 +109,7 @@ def test_durations_run_as_open_minutes_pass(
             assert calendar.after(minutes.instant(minute), duration * MINUTE) == expected
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     worlds(),
     st.lists(

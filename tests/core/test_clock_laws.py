@@ -28,6 +28,7 @@ from clock_world import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journey_world import Story, at, plan_of
+from laws import examples
 
 from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.instants import MINUTE, micros
@@ -111,7 +112,7 @@ def _last_words(story: Story) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(happenings(), st.randoms(use_true_random=False), st.sampled_from([300, 1500, 4000, 20_000]))
 def test_any_order_of_arrival_ends_in_the_same_last_words(
     drawn: list[Happening], random: Random, until: int
@@ -130,7 +131,7 @@ def test_any_order_of_arrival_ends_in_the_same_last_words(
     assert _last_words(shuffled) == _last_words(in_order)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(happenings(), st.integers(0, 20_000))
 def test_deadlines_say_what_a_look_at_every_moment_would(drawn: list[Happening], step: int) -> None:
     """Time that jumps from deadline to deadline, and time that creeps, see the same."""
@@ -145,7 +146,7 @@ def test_deadlines_say_what_a_look_at_every_moment_would(drawn: list[Happening],
     assert _last_words(jumping) == _last_words(creeping)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(happenings(most=20), st.integers(1, 20))
 def test_a_journey_goes_on_from_its_cut_part_as_if_it_were_whole(drawn: list[Happening], cut: int) -> None:
     story = Story(EVERYTHING)
@@ -214,7 +215,7 @@ def _by_the_minute(
     return ("broken" if due is not None and until > due else "open"), due
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -8,6 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_world import IDENTITY, TOKENS, Event, World, expected_homes
+from laws import examples
 
 from pipeline.core.messages import Claim, IdentityMark
 from pipeline.core.tokens import person_of
@@ -27,7 +28,7 @@ EVENTS = st.lists(st.tuples(st.integers(0, 20), IDENTITIES), min_size=1, max_siz
 RANDOMS = st.randoms(use_true_random=False)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(events=EVENTS, random=RANDOMS, partitions=st.integers(1, 3))
 def test_every_order_of_arrival_ends_with_each_touchpoint_at_the_same_person(
     events: list[Event], random: Random, partitions: int
@@ -43,7 +44,7 @@ def test_every_order_of_arrival_ends_with_each_touchpoint_at_the_same_person(
     assert world.homes() == expected_homes(events)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(events=EVENTS, random=RANDOMS)
 def test_a_source_that_says_everything_twice_changes_nothing(events: list[Event], random: Random) -> None:
     world = World(random)
@@ -56,7 +57,7 @@ def test_a_source_that_says_everything_twice_changes_nothing(events: list[Event]
     assert world.homes() == expected_homes(events)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(events=EVENTS, random=RANDOMS, sources=st.integers(1, 2))
 def test_time_at_the_journeys_never_passes_a_touchpoint_and_reaches_what_all_sources_promised(
     events: list[Event], random: Random, sources: int
@@ -129,7 +130,7 @@ def test_a_parcel_that_comes_late_to_a_reference_that_its_own_has_left_is_called
     assert world.homes() == {"delivered": expected_homes(events)["delivered"]}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(seed=st.integers(0, 2**32), name=st.integers(0, 30))
 def test_time_waits_for_a_touchpoint_that_is_handed_on_along_the_longest_chain(seed: int, name: int) -> None:
     random = Random(seed)

@@ -25,6 +25,7 @@ from journey_world import (
     plan_of,
     us,
 )
+from laws import examples
 
 from pipeline.core.budget import Budget
 from pipeline.core.instants import moment
@@ -138,7 +139,7 @@ def tell(story: Story, order: list[Happening], random: Random, watermark: int) -
     story.batch().quiet()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     arrivals(), st.randoms(use_true_random=False), st.sampled_from([1, 3 * HOUR, 4 * DAY, 15 * DAY, 60 * DAY])
 )
@@ -157,7 +158,7 @@ def test_the_last_revisions_are_those_of_the_set_whatever_the_order(
     } == {order: sum(other.order == order for other in kept) for order in {other.order for other in kept}}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(arrivals(), st.randoms(use_true_random=False))
 def test_revisions_count_up_from_zero_and_each_says_something_new(
     drawn: tuple[list[Happening], list[Happening]], random: Random
@@ -173,7 +174,7 @@ def test_revisions_count_up_from_zero_and_each_says_something_new(
         assert all(one != other for one, other in pairwise(contents))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(happenings(most=20))
 def test_extending_a_fold_gives_what_refolding_gives(drawn: list[Happening]) -> None:
     [rules] = PLAN.journeys
@@ -210,7 +211,7 @@ def _facts(journey: Any) -> Any:
     return promises, stages, journey.ended_at, journey.where
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(happenings(most=40), st.integers(1, 20))
 def test_a_refold_from_a_base_goes_on_where_the_cut_part_ended(drawn: list[Happening], cut: int) -> None:
     [rules] = PLAN.journeys
@@ -243,7 +244,7 @@ _ways = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(_ways, min_size=1, max_size=4),
     st.dictionaries(_tokens, st.tuples(st.integers(1, 3), st.just("customer_id:bob"))),
@@ -360,7 +361,7 @@ def contents(pipeline: MemoryPipeline, contested: set[str]) -> tuple[Any, ...]:
     )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(events(), st.randoms(use_true_random=False))
 def test_any_order_over_any_partitions_ends_in_the_same_findings_journeys_and_persons(
     drawn: list[dict[str, Any]], random: Random
@@ -373,7 +374,7 @@ def test_any_order_over_any_partitions_ends_in_the_same_findings_journeys_and_pe
     assert contents(flow(shuffled, random, 3), contested) == contents(expected, contested)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(events(), st.randoms(use_true_random=False))
 def test_overrides_name_the_person_that_holds_what_was_published_under_another(
     drawn: list[dict[str, Any]], random: Random

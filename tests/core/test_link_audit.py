@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 from linker_world import RULES, World, everyone_hears, everything, link, messages, token
 
 from pipeline.core.linking import SHARED, is_forbidden, persons, shared_by_strangers
@@ -54,7 +55,7 @@ def test_nothing_is_kept_of_the_links_of_a_shared_identifier() -> None:
     assert sizes == {len(value) for key, value in one_more.store.items() if token("d1").encode() in key}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(messages, st.randoms(use_true_random=False))
 def test_whatever_the_order_what_was_told_last_is_what_became_of_each_link(
     heard: list[Heard], random: object

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 from linker_world import NAMES, World, everyone_hears, everything, link, messages, with_rules
 
 from pipeline.core.linker import LinkRulesChangedError
@@ -46,7 +47,7 @@ def test_rules_that_ask_for_what_is_not_kept_are_refused(changes: dict[str, dict
         world.restart(with_rules(**changes))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     messages, messages, st.randoms(use_true_random=False), st.integers(1, 2), st.integers(1, 3), st.booleans()
 )

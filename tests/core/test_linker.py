@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 from linker_world import CONFIG, KINDS, NAMES, RULES, World, everything, link, messages, word
 
 from pipeline.core.linking import persons, rules_of, shared_by_strangers
@@ -100,7 +101,7 @@ def test_what_is_said_again_says_nothing() -> None:
     assert world.linker.counts["repeated"] == 2
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(messages, st.randoms(use_true_random=False))
 def test_whatever_the_order_persons_are_those_of_the_set_of_what_was_said(
     heard: list[Heard], random: object

@@ -9,6 +9,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_world import IDENTITY, JOURNEYS, DictStore, FakeRecord, World
+from laws import examples
 
 from pipeline.core.budget import Budget
 from pipeline.core.identity import Identity, IdentityConfig
@@ -146,7 +147,7 @@ EVENTS = st.lists(st.one_of(TOUCHPOINTS, TOUCHPOINTS, TOUCHPOINTS, WORDS), min_s
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(events=EVENTS, random=st.randoms(use_true_random=False), partitions=st.integers(1, 3))
 def test_every_order_of_arrival_ends_with_each_touchpoint_at_the_same_person(
     events: list[Said], random: Random, partitions: int

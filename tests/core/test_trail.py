@@ -7,6 +7,7 @@ from random import Random
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from pipeline.core.journey import order
 from pipeline.core.messages import Entry
@@ -41,7 +42,7 @@ def check(trail: Trail, expected: dict[str, str]) -> None:
     assert not set(numbers) & set(trail.dropped)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 200))
 def test_any_insertions_and_removals_leave_a_trail_in_order(random: Random, steps: int) -> None:
     trail = Trail([Segment([], [])])

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journey_world import Story
+from laws import examples
 from value_oracle import Happening, Rule, conclusions
 from value_world import (
     ANSWERED,
@@ -138,7 +139,7 @@ def until(story: Story, second: int) -> None:
     story.until(str(moment(START + second * SECOND).replace(tzinfo=None))).quiet()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(rules(), trails(), st.integers(0, 25))
 def test_verdict_and_gap_are_those_of_brute_force(rule: Rule, trail: list[Happening], watermark: int) -> None:
     story = Story(map_of(rule))
@@ -148,7 +149,7 @@ def test_verdict_and_gap_are_those_of_brute_force(rule: Rule, trail: list[Happen
     assert told(story) == expected(rule, trail, watermark)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rules(), trails(), st.randoms(use_true_random=False), st.integers(13, 25))
 def test_any_order_in_any_batches_ends_in_what_the_order_of_time_ends_in(
     rule: Rule, trail: list[Happening], random: Random, watermark: int
@@ -169,7 +170,7 @@ def test_any_order_in_any_batches_ends_in_what_the_order_of_time_ends_in(
     assert told(story) == expected(rule, trail, watermark)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rules(), trails(), st.randoms(use_true_random=False))
 def test_revisions_count_up_from_zero_and_each_says_something_new(
     rule: Rule, trail: list[Happening], random: Random
@@ -188,7 +189,7 @@ def test_revisions_count_up_from_zero_and_each_says_something_new(
         assert all(one != other for one, other in pairwise(contents))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(rules(), trails(most=20))
 def test_extending_a_fold_gives_what_refolding_gives(rule: Rule, trail: list[Happening]) -> None:
     story = Story(map_of(rule))
@@ -202,7 +203,7 @@ def test_extending_a_fold_gives_what_refolding_gives(rule: Rule, trail: list[Hap
         assert facts(refolded) == facts(grown)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @given(rules(), trails(most=20), st.lists(st.integers(0, 19), min_size=1, max_size=3))
 def test_a_cut_journey_goes_on_as_one_that_was_not_cut(
     rule: Rule, trail: list[Happening], cuts: list[int]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from laws import examples
 from state_bench import States, order_of
 
 from pipeline.engine import rocks_store
@@ -228,7 +229,7 @@ class BothStores(RuleBasedStateMachine):
 
 
 TestBothStores = BothStores.TestCase
-TestBothStores.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestBothStores.settings = settings(max_examples=examples(60), stateful_step_count=30, deadline=None)
 
 
 @given(changes, st.binary(max_size=2))

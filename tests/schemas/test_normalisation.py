@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from schemas.identifiers import DEFAULT_IDENTIFIERS, IdentifierKind
 from schemas.normalisation import regions
@@ -133,21 +134,21 @@ ADDRESSES = st.tuples(st.text(), st.text() | st.text(alphabet="abX.-_\u00df\u00f
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(value=st.text() | st.text(alphabet="aA\u00c4\u00df\u0130\u03a3\u03c2\u0301\u0308\u0345 \u2167"))
 def test_the_form_of_a_text_is_its_own_form(value: str) -> None:
     for normalise in (TEXT, LOWER):
         assert normalise(normalise(value)) == normalise(value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(value=ADDRESSES | st.text())
 def test_the_form_of_an_address_is_its_own_form(value: str) -> None:
     for normalise in (EMAIL, EXACT_EMAIL):
         holds_its_form(normalise, normalise, value)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     value=NUMBERS | st.text(),
     region=st.sampled_from(sorted(regions())),

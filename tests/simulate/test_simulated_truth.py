@@ -11,6 +11,7 @@ import pytest
 from brute_force import evaluate
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws import examples
 
 from pipeline.simulate.compare import CHAINED, IN_PIECES, Row, compare
 from pipeline.simulate.episode import Outcomes
@@ -50,7 +51,7 @@ def test_an_evaluation_by_the_book_finds_the_truth_and_nothing_else(
     assert {row.label for row in rows if not row.injected} == {CHAINED, IN_PIECES}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     hours=st.integers(6, 24 * 20),

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from laws import examples
 from published_records import (
     ANNA,
     BERT,
@@ -196,7 +197,7 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 
 @pytest.mark.services
 @settings(
-    max_examples=25,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
