@@ -55,7 +55,8 @@ def test_a_transaction_that_outlives_its_timeout_is_done_again(
         time.sleep(14)
         slow.signal(signal.SIGCONT)
         running.settle()
-        assert "fenced" in slow.log()
+        # its own client may notice first that the time is over
+        assert "fenced" in slow.log() or "_TIMED_OUT" in slow.log()
         thrown_away = aborted_records(running.settings)
         assert thrown_away
         assert_base(running, workload, f"1 transaction timed out, {thrown_away} records aborted")
