@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Annotated
 
 import typer
 
 from pipeline.cli.console import out
-from pipeline.cli.explain_text import lines_of
+from pipeline.cli.explain_text import lines_of, lines_of_figure
 from pipeline.cli.journey import NoPipelineError
 from pipeline.cli.which import Name, map_of, settings_of
 from pipeline.core.instants import micros
@@ -22,7 +22,6 @@ from pipeline.maps import load_map
 from pipeline.operations.explanation import Explanation, explain
 from pipeline.operations.past_entries import entries_of
 from pipeline.settings import Settings
-from pipeline.shadow.past import PastTouchpoint
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.explained import SHORTEST, Published, journey_touchpoints, published_findings
 
@@ -49,8 +48,13 @@ def explain_finding(
         published = _the_one(published_findings(warehouse, _checked(finding)), finding, settings)
         said = published.said
         touchpoints = list(journey_touchpoints(warehouse, said.journey_id, said.person_id))
-    explanation = _explained(settings, name, published, touchpoints)
-    for line in lines_of(published, explanation):
+    plan, map_name = _plan(settings, name)
+    entries = list(entries_of(plan, touchpoints))
+    if said.type == "value_promise":
+        lines = lines_of_figure(published, entries)
+    else:
+        lines = lines_of(published, _explained(settings, plan, map_name, published, entries))
+    for line in lines:
         out.print(line, soft_wrap=True)
 
 
@@ -77,23 +81,25 @@ def _the_one(found: list[Published], finding: str, settings: Settings) -> Publis
     return found[0]
 
 
-def _explained(
-    settings: Settings, name: str, published: Published, touchpoints: Iterable[PastTouchpoint]
-) -> Explanation:
+def _plan(settings: Settings, name: str) -> tuple[Plan, str]:
     path = map_of(settings, name)
     if path is None:
         raise NotExplainedError(
             "no journey map; set THROUGHLINE_JOURNEY_MAP to the one that the pipeline runs with"
         )
-    plan = compile_plan(load_map(path))
+    return compile_plan(load_map(path)), path.name
+
+
+def _explained(
+    settings: Settings, plan: Plan, map_name: str, published: Published, entries: Sequence[Entry]
+) -> Explanation:
     said = published.said
-    rules, rule = _rule(plan, published, path.name)
-    entries = list(entries_of(plan, touchpoints))
+    rules, rule = _rule(plan, published, map_name)
     opening = next((entry for entry in entries if _name(entry) == said.evidence[0]), None)
     found = opening and explain(rules, rule, entries, opening, micros(said.detected_at))
     if not found:
         raise NotExplainedError(
-            f"under {path.name}, the touchpoints of {said.journey_type} {said.journey_key} that are in "
+            f"under {map_name}, the touchpoints of {said.journey_type} {said.journey_key} that are in "
             f"{settings.database} do not open this finding; it was published under another map, or its "
             f"touchpoints ({', '.join(said.evidence)}) are another person's now"
         )

@@ -2,24 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.text import Text
 
 from pipeline.core.instants import EPOCH, NEVER, SECOND, moment
-from pipeline.core.messages import Micros
+from pipeline.core.messages import Entry, Micros
 from pipeline.core.rules import JUDGES, PromiseRule, StageRule
 from pipeline.operations.explanation import Explanation, Segment
-from pipeline.warehouse.explained import Published
+from pipeline.warehouse.explained import Figure, Published
 
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
-def lines_of(published: Published, explanation: Explanation) -> Iterator[Text]:
-    """Everything about a finding, from what was concluded to the arithmetic behind it."""
+def lines_of_figure(published: Published, entries: Sequence[Entry]) -> Iterator[Text]:
+    """Everything about a promise of a figure: what was promised, what was observed, and the sum behind it."""
+    said, detail = published.said, published.said.detail
+    yield from _head(published, "promise")
+    yield Text("The rule", "bold")
+    yield Text(
+        f"  {_promised(detail)}, by the word of {_WORD.get(detail.basis, detail.basis)}; owed by {detail.owed_by}"
+    )
+    if detail.tolerance:
+        yield Text(f"  {detail.tolerance:.0%} of it may be missed")
+    if detail.closes_at is not None:
+        yield Text(f"  measured until {_moment(detail.closes_at)}")
+    yield Text("")
+    yield Text("What happened", "bold")
+    for entry in entries:
+        if f"{entry.source}#{entry.id}" in said.evidence:
+            yield Text.assemble(
+                "  ", (_at(entry.time), "dim"), f"  {entry.type}", (f"  {entry.source}#{entry.id}", "dim")
+            )
+    yield Text("")
+    yield Text("The conclusion", "bold")
+    unit = f" {detail.unit}" if detail.unit else ""
+    if detail.observed is None:
+        yield Text(f"  nothing observed: {said.status}")
+    else:
+        yield Text(
+            f"  {detail.measured} of {detail.observations} observed: {detail.observed:g}{unit}: {said.status}"
+        )
+    if detail.gap is not None and detail.promised_to and detail.kind in _SUMS:
+        sums = _SUMS[detail.kind].format(observed=f"{detail.observed:g}", promised=f"{detail.promised_to:g}")
+        yield Text(f"  gap {sums} = {detail.gap:+.4g}, positive is worse")
+    elif detail.gap is not None:
+        yield Text(f"  gap {detail.gap:+.4g}: how far beyond the nearer limit, as a share of it")
+    yield Text("")
+    yield from _revisions(published)
+
+
+_WORD = {
+    "touchpoint": "the touchpoint that made it",
+    "map": "the journey map",
+    "habit": "what the customer is used to",
+}
+_SUMS = {
+    "at_most": "({observed} - {promised}) / {promised}",
+    "at_least": "({promised} - {observed}) / {promised}",
+    "equals": "|{observed} - {promised}| / {promised}",
+}
+
+
+def _promised(detail: Figure) -> str:
+    unit = f" {detail.unit}" if detail.unit else ""
+    if detail.promised_to is None:
+        return f"{detail.kind.replace('_', ' ')} what was usual, which is not known yet"
+    if detail.kind == "range":
+        return f"from {detail.promised_from:g} to {detail.promised_to:g}{unit}"
+    return f"{detail.kind.replace('_', ' ')} {detail.promised_to:g}{unit}"
+
+
+def _head(published: Published, what: str) -> Iterator[Text]:
     said = published.said
-    what = "promise" if said.type == "promise" else "stage"
     yield Text.assemble(
         (f"{what} {said.rule}", "bold"),
         f" of {said.journey_type} {said.journey_key}: ",
@@ -27,6 +83,20 @@ def lines_of(published: Published, explanation: Explanation) -> Iterator[Text]:
     )
     yield Text(f"  finding {published.finding_id}, person {said.person_id}", "dim")
     yield Text("")
+
+
+def _revisions(published: Published) -> Iterator[Text]:
+    yield Text("What was said when", "bold")
+    for each in published.revisions:
+        told = each.detected_at > EPOCH
+        when = f"when time had come to {_moment(each.detected_at)}" if told else "before any time was told"
+        yield Text(f"  revision {each.number}: {each.status}, {when}")
+
+
+def lines_of(published: Published, explanation: Explanation) -> Iterator[Text]:
+    """Everything about a finding, from what was concluded to the arithmetic behind it."""
+    said = published.said
+    yield from _head(published, "promise" if said.type == "promise" else "stage")
     yield Text("The rule", "bold")
     yield from _indented(_rule(explanation))
     yield Text("")
@@ -47,11 +117,7 @@ def lines_of(published: Published, explanation: Explanation) -> Iterator[Text]:
     yield Text("The conclusion", "bold")
     yield from _indented(_conclusion(explanation))
     yield Text("")
-    yield Text("What was said when", "bold")
-    for each in published.revisions:
-        told = each.detected_at > EPOCH
-        when = f"when time had come to {_moment(each.detected_at)}" if told else "before any time was told"
-        yield Text(f"  revision {each.number}: {each.status}, {when}")
+    yield from _revisions(published)
     if explanation.status != said.status:
         yield Text("")
         yield Text(

@@ -28,6 +28,24 @@ WHERE has(journey_ids, %(journey)s) AND person_id = %(person)s
 ORDER BY time, source, id"""
 
 
+class Figure(msgspec.Struct):
+    """What a promise of a figure says of itself: see `schemas.finding.ValueDetail`."""
+
+    kind: str = ""
+    made_by: str = ""
+    owed_by: str = ""
+    basis: str = ""
+    measured: str = ""
+    observations: int = 0
+    promised_from: float | None = None
+    promised_to: float | None = None
+    tolerance: float = 0
+    unit: str | None = None
+    observed: float | None = None
+    gap: float | None = None
+    closes_at: datetime | None = None
+
+
 class Said(msgspec.Struct):
     """What an explanation asks of a finding as it was published."""
 
@@ -40,6 +58,7 @@ class Said(msgspec.Struct):
     journey_key: str
     detected_at: datetime
     evidence: list[str]
+    detail: Figure = msgspec.field(default_factory=Figure)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ from clock_world import (
 )
 from journey_world import Story, us
 
-from pipeline.cli.explain_text import lines_of
+from pipeline.cli.explain_text import lines_of, lines_of_figure
 from pipeline.operations.explanation import Explanation, explain
-from pipeline.warehouse.explained import Published, Revision, Said
+from pipeline.warehouse.explained import Figure, Published, Revision, Said
 
 HOUR = 3_600_000_000
 Told = list[tuple[str, str]]
@@ -207,3 +207,72 @@ What was said when
   revision 0: made, when time had come to 2026-03-02 08:00
   revision 1: {published_as}, when time had come to 2026-03-03 13:00:01""")
     assert ("a touchpoint or the map has changed since" in text) == (published_as == "kept")
+
+
+def figure_said(**detail: Any) -> Published:
+    said = Said(
+        "value_promise",
+        "consumption",
+        "broken",
+        UUID(int=7),
+        "j",
+        "car",
+        "7",
+        datetime(2026, 3, 4, tzinfo=UTC),
+        ["shop#ad", "shop#trip"],
+        Figure(made_by="marketing.ad.seen", owed_by="engines", **detail),
+    )
+    return Published("f" * 32, said, [Revision(0, "broken", datetime(2026, 3, 2, 8, tzinfo=UTC))])
+
+
+def test_a_promise_of_a_figure_is_told_with_its_sum() -> None:
+    story = Story(answer())
+    entries = [
+        story.touchpoint("2026-03-02 09:00", OPENED, name, "7", "", "", {}).entry
+        for name in ("ad", "trip", "other")
+    ]
+    published = figure_said(
+        kind="at_most",
+        basis="touchpoint",
+        measured="mean",
+        observations=3,
+        promised_from=6.0,
+        promised_to=6.0,
+        tolerance=0.05,
+        unit="l/100km",
+        observed=7.8,
+        gap=0.3,
+        closes_at=datetime(2026, 4, 1, tzinfo=UTC),
+    )
+    text = [str(line) for line in lines_of_figure(published, entries)]
+    assert text[4:] == [
+        "  at most 6 l/100km, by the word of the touchpoint that made it; owed by engines",
+        "  5% of it may be missed",
+        "  measured until 2026-04-01 00:00",
+        "",
+        "What happened",
+        "  2026-03-02 09:00  service.ticket.opened  shop#ad",
+        "  2026-03-02 09:00  service.ticket.opened  shop#trip",
+        "",
+        "The conclusion",
+        "  mean of 3 observed: 7.8 l/100km: broken",
+        "  gap (7.8 - 6) / 6 = +0.3, positive is worse",
+        "",
+        "What was said when",
+        "  revision 0: broken, when time had come to 2026-03-02 08:00",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        (
+            {"kind": "range", "promised_from": 2.0, "promised_to": 4.0, "gap": 0.25, "observed": 5.0},
+            "from 2 to 4",
+        ),
+        ({"kind": "at_most"}, "at most what was usual, which is not known yet"),
+        ({"kind": "at_least", "promised_to": 8.0, "observed": 6.0, "gap": 0.25}, "gap (8 - 6) / 8 = +0.25"),
+    ],
+)
+def test_each_kind_of_figure_has_its_words(detail: dict[str, Any], said: str) -> None:
+    assert said in "\n".join(str(line) for line in lines_of_figure(figure_said(**detail), []))
