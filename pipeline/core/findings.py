@@ -146,7 +146,9 @@ class Findings:
     def _stall(self, person: Person, journey: Journey, visit: Visit) -> None:
         rule, status = visit.rule, stalls.judge(visit, self._watermark)
         passed = None if not rule.is_told_more else stalls.passed(visit, self._watermark)
-        if visit.status == status and visit.passed == passed:
+        # an exit from what was given up, or a pause before what is a stall all the same, changes neither and is told
+        is_told = status == "withdrawn" or (visit.left is None and visit.clock is None)
+        if is_told and visit.status == status and visit.passed == passed:
             return
         visit.status, visit.passed = status, passed
         entry, left = visit.entry, visit.left

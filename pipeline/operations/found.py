@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from pipeline.operations.dead_letters import StoredLetter
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, PartsBrought
 from pipeline.simulate.truth import fingerprint
 from pipeline.warehouse.client import Warehouse
 
 _TOUCHPOINTS = "SELECT source, id, toString(person_id), mapped FROM touchpoints_resolved"
 _PROMISES = """
-SELECT rule, journey_key, status, made_at, due_at, met_at, toString(person_id)
+SELECT
+    (rule, journey_key, status, made_at, due_at, met_at, toString(person_id), gap_hours, nullIf(per, '')),
+    (started_at, paused_at, paused_seconds, spent_seconds, resets),
+    (revisions, first_due_at, latest_due_at, best_due_at),
+    (warned, skipped, escalated, escalated_to),
+    (parts_needed, parts_brought)
 FROM promises FINAL WHERE status != 'withdrawn'"""
 _STALLS = """
-SELECT stage, journey_key, status, entered_at, since, left_at, toString(person_id)
+SELECT
+    (stage, journey_key, status, entered_at, since, left_at, toString(person_id)),
+    (NULL, paused_at, paused_seconds, NULL, resets),
+    (warned, skipped, escalated, escalated_to)
 FROM stalls FINAL WHERE status != 'withdrawn'"""
 _REFUSED = "SELECT rule, count() FROM links WHERE status = 'refused' GROUP BY rule"
 _DUPLICATES = "SELECT sum(count) FROM stage_counts FINAL WHERE name IN ('duplicates', 'reunited')"
@@ -25,9 +35,29 @@ def found_in(warehouse: Warehouse, letters: Iterable[StoredLetter]) -> Found:
     ((duplicates,),) = warehouse.query(_DUPLICATES)
     return Found(
         touchpoints=[FoundTouchpoint(*row) for row in warehouse.query(_TOUCHPOINTS)],
-        promises=[FoundPromise(*row) for row in warehouse.query(_PROMISES)],
-        stalls=[FoundStall(*row) for row in warehouse.query(_STALLS)],
+        promises=[_promise(*row) for row in warehouse.query(_PROMISES)],
+        stalls=[
+            FoundStall._make((*stall, ClockRun(*clock), Alarms(*alarms)))
+            for stall, clock, alarms in warehouse.query(_STALLS)
+        ],
         dead_letters=[FoundDeadLetter(each.letter.code, fingerprint(each.value)) for each in letters],
         duplicates=int(duplicates),
         refused_links=dict(warehouse.query(_REFUSED)),
     )
+
+
+def _promise(
+    promise: tuple[Any, ...],
+    clock: tuple[Any, ...],
+    dates: tuple[Any, ...],
+    alarms: tuple[Any, ...],
+    parts: tuple[Any, ...],
+) -> FoundPromise:
+    """The tables have dates and parts of every promise, also where none was told anew and there is but one."""
+    said = (
+        ClockRun(*clock),
+        DatesTold(*dates) if dates[0] else None,
+        Alarms(*alarms),
+        PartsBrought(*parts) if parts[0] > 1 else None,
+    )
+    return FoundPromise._make((*promise, *said))

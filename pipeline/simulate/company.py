@@ -6,6 +6,8 @@ The limits are those of `examples/company/map.yaml`.
 from __future__ import annotations
 
 from pipeline.core.instants import DAY, MINUTE
+from pipeline.simulate.clocks import Step, Terms
+from pipeline.simulate.hours import OpeningHours
 
 HOUR = 60 * MINUTE
 
@@ -22,6 +24,13 @@ SOURCES = {
 }
 """The CloudEvents source of each domain's system."""
 
+_WEEKDAY = (("08:00", "12:30"), ("13:00", "18:00"))
+HELP_DESK = OpeningHours(
+    "Europe/Berlin",
+    week=(_WEEKDAY,) * 5 + ((("09:00", "13:00"),), ()),
+    dates={"2026-03-11": (("08:00", "12:00"),)},
+)
+
 # promises that follow from a rule
 CONFIRMATION_WITHIN = 1 * HOUR
 DISPATCH_WITHIN = 48 * HOUR
@@ -32,6 +41,7 @@ REFUND_WITHIN = 5 * DAY
 ACTIVATION_WITHIN = 24 * HOUR
 SOCIAL_ANSWER_WITHIN = 6 * HOUR
 DETRACTOR_CALL_WITHIN = 48 * HOUR
+ALL_PARCELS_WITHIN = 5 * DAY
 
 # stages
 AWAITING_PAYMENT_LIMIT = 12 * HOUR
@@ -42,6 +52,19 @@ WAITING_FOR_AGENT_LIMIT = 8 * HOUR
 INSPECTION_LIMIT = 3 * DAY
 AWAITING_INSTALLATION_LIMIT = 10 * DAY
 SETUP_LIMIT = 2 * DAY
+
+# what promises and stages have beyond that
+FIRST_RESPONSE = Terms(
+    HELP_DESK, warn_at=(0.5, 0.75), steps=(Step(HOUR, "service-lead"), Step(8 * HOUR, "head-of-service"))
+)
+URGENT_RESOLUTION = Terms(warn_at=(0.25, 0.5, 0.75), steps=(Step(DAY, "head-of-service"),))
+VOUCHER = Terms(warn_at=(0.5,), steps=(Step(12 * HOUR, "campaigns"),))
+EXPRESS_DELIVERY = Terms(judged_by="first")
+PARCEL_ARRIVAL = Terms(judged_by="best")
+ALL_PARCELS = Terms(warn_at=(0.75,))
+WAITING_FOR_AGENT = Terms(HELP_DESK, steps=(Step(4 * HOUR, "service-lead"),), given_up=20 * HOUR)
+INSPECTION = Terms(steps=(Step(12 * HOUR, "returns-lead"),))
+SETUP = Terms(given_up=3 * DAY)
 
 # identifier kinds
 MOST_LINKS = 5

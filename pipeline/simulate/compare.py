@@ -8,13 +8,12 @@ it should, is missed and extra.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from pipeline.simulate.bags import Bag, add_promise, add_stall
 from pipeline.simulate.found import Found
-from pipeline.simulate.stitching import Stitching
 from pipeline.simulate.truth import (
     DeadLetterTruth,
     IdentifierTruth,
@@ -31,7 +30,12 @@ CATEGORIES = (
     "tangled",
     "links refused",
     "promises",
+    "dates",
+    "parts",
     "stalls",
+    "clocks",
+    "warnings",
+    "escalation",
     "duplicates",
     "disorder",
     "unmapped",
@@ -58,17 +62,6 @@ class Row(NamedTuple):
         return not (self.missed or self.extra)
 
 
-@dataclass
-class _Bag:
-    """Things by (category, label), each counted as often as it occurs; and persons, to tell whose they are."""
-
-    labels: dict[tuple[str, str], Counter[Hashable]] = field(default_factory=lambda: defaultdict(Counter))
-    persons: Stitching = field(default_factory=Stitching)
-
-    def add(self, category: str, label: str, thing: Hashable, times: int = 1) -> None:
-        self.labels[category, label][thing] += times
-
-
 def compare(truth: Iterable[Truth], found: Found) -> list[Row]:
     """The table, by category and label; a label occurs when it was injected or found, or must not be."""
     put_in = _injected(truth)
@@ -85,7 +78,11 @@ def injected(truth: Iterable[Truth]) -> list[tuple[str, str, int]]:
     return [(*label, put_in[label].total()) for label in sorted(put_in, key=_order)]
 
 
-_LABELS = ("made", "at_risk", "kept", "met_late", "broken", "cancelled", "opened", "resolved")
+_PROMISES = ("made", "revised", "at_risk", "kept", "met_late", "broken", "cancelled")
+_STALLS = ("opened", "escalated", "resolved", "abandoned")
+_CLOCKS = ("paused", "standing still", "begun anew", "started earlier")
+_DATES = ("brought forward", "put off", "told too late")
+_LABELS = (*_PROMISES, *_DATES, *_STALLS, *_CLOCKS)
 
 
 def _order(label: tuple[str, str]) -> tuple[int, int, str]:
@@ -98,8 +95,8 @@ def _row(category: str, label: str, injected: Counter[Hashable], found: Counter[
     return Row(category, label, injected.total(), agreed, injected.total() - agreed, found.total() - agreed)
 
 
-def _injected(truth: Iterable[Truth]) -> _Bag:
-    bag = _Bag()
+def _injected(truth: Iterable[Truth]) -> Bag:
+    bag = Bag()
     owned: list[PromiseTruth | StallTruth | IdentifierTruth] = []
     for line in truth:
         match line:
@@ -119,7 +116,7 @@ def _injected(truth: Iterable[Truth]) -> _Bag:
     return bag
 
 
-def _add_touchpoint(bag: _Bag, line: TouchpointTruth) -> None:
+def _add_touchpoint(bag: Bag, line: TouchpointTruth) -> None:
     key = (line.source, line.id)
     bag.persons.add(line.person, key)
     bag.add("touchpoints", "", key)
@@ -131,23 +128,21 @@ def _add_touchpoint(bag: _Bag, line: TouchpointTruth) -> None:
         bag.add("unmapped", "", key)
 
 
-def _add_owned(bag: _Bag, line: PromiseTruth | StallTruth | IdentifierTruth) -> None:
+def _add_owned(bag: Bag, line: PromiseTruth | StallTruth | IdentifierTruth) -> None:
     whose = bag.persons.mark(line.person)
     match line:
         case PromiseTruth():
-            promise = (line.rule, line.journey_key, line.made_at, line.due_at, line.met_at, whose)
-            bag.add("promises", line.status, promise)
+            add_promise(bag, line.status, line, whose)
         case StallTruth():
-            stall = (line.stage, line.journey_key, line.entered_at, line.since, line.left_at, whose)
-            bag.add("stalls", line.status, stall)
+            add_stall(bag, line, whose)
         case IdentifierTruth():
             if line.tangle is not None:
                 # a person, however many identifiers tell of it
                 bag.labels["tangled", line.tangle][whose] = 1
 
 
-def _found(found: Found, put_in: _Bag) -> _Bag:
-    bag = _Bag()
+def _found(found: Found, put_in: Bag) -> Bag:
+    bag = Bag()
     # whether a touchpoint came late is no property of what was found: it counts as found where it was applied
     disorder = {label: things for label, things in put_in.labels.items() if label[0] == "disorder"}
     for touchpoint in found.touchpoints:
@@ -159,14 +154,12 @@ def _found(found: Found, put_in: _Bag) -> _Bag:
         for label, things in disorder.items():
             if key in things:
                 bag.add(*label, key)
-    mark = bag.persons.mark
     for promise in found.promises:
-        late = promise.status == "broken" and promise.met_at is not None
-        thing = (promise.rule, promise.journey_key, promise.made_at, promise.due_at, promise.met_at)
-        bag.add("promises", "met_late" if late else promise.status, (*thing, mark(promise.person_id)))
+        is_late = promise.status == "broken" and promise.met_at is not None
+        status = "met_late" if is_late else promise.status
+        add_promise(bag, status, promise, bag.persons.mark(promise.person_id))
     for stall in found.stalls:
-        times = (stall.entered_at, stall.since, stall.left_at)
-        bag.add("stalls", stall.status, (stall.stage, stall.journey_key, *times, mark(stall.person_id)))
+        add_stall(bag, stall, bag.persons.mark(stall.person_id))
     for letter in found.dead_letters:
         bag.add("dead letters", letter.code, letter.fingerprint)
     if found.duplicates:
@@ -177,7 +170,7 @@ def _found(found: Found, put_in: _Bag) -> _Bag:
     return bag
 
 
-def _find_persons(bag: _Bag, put_in: _Bag) -> None:
+def _find_persons(bag: Bag, put_in: Bag) -> None:
     held = set(bag.persons.marks())
     for each in bag.persons.marks():
         bag.add("persons", "", each)

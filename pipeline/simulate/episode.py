@@ -13,21 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from random import Random
 from typing import TypeVar
 
 from pipeline.core.messages import Micros
+from pipeline.simulate.clocks import PLAIN, Act, Terms, Word
 from pipeline.simulate.company import SOURCES
 from pipeline.simulate.plans import (
     Identifier,
     Journey,
     PlannedBurst,
     PlannedOwner,
-    PlannedPromise,
     PlannedRefusal,
-    PlannedVisit,
     named,
 )
+from pipeline.simulate.standings import PlannedPromise, PlannedVisit
 from pipeline.simulate.truth import LinkRule, Tangle
 
 Identities = dict[str, str]
@@ -115,15 +116,37 @@ class Episode:
         made: Micros,
         due: Micros,
         *,
-        met: Micros | None,
+        met: Micros | None = None,
         cancelled: Micros | None = None,
+        terms: Terms = PLAIN,
+        words: Sequence[Word] = (),
+        started: Micros | None = None,
+        per: str | None = None,
+        parts: int = 0,
     ) -> None:
-        self.promises.append(PlannedPromise(rule, journey, made, due, met, cancelled))
+        """`words` are what else its journey says to it, in any order; see `PlannedPromise`."""
+        settling = [(met, Act.MEET), (cancelled, Act.CANCEL)]
+        said = [*words, *(Word(time, act) for time, act in settling if time is not None)]
+        said.sort(key=attrgetter("time"))
+        self.promises.append(
+            PlannedPromise(rule, journey, made, due, tuple(said), terms, started, per, parts)
+        )
 
     def visit(
-        self, stage: str, journey: Journey, entered: Micros, left: Micros | None, limit: Micros
+        self,
+        stage: str,
+        journey: Journey,
+        entered: Micros,
+        left: Micros | None,
+        limit: Micros,
+        *,
+        terms: Terms = PLAIN,
+        words: Sequence[Word] = (),
+        gives_up: bool = False,
     ) -> None:
-        self.visits.append(PlannedVisit(stage, journey, entered, left, limit))
+        """`words` are what else its journey says, in any order; see `PlannedVisit`."""
+        said = tuple(sorted(words, key=attrgetter("time")))
+        self.visits.append(PlannedVisit(stage, journey, entered, left, limit, terms, said, gives_up))
 
     def own(self, owner: Identities, what: Identities, since: Micros, until: Micros | None = None) -> None:
         """The strongest identifier of `what` is the owner's from `since` on."""

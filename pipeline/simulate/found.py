@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from pipeline.simulate.ledger import NO_ALARMS, QUIET_CLOCK, Alarms, ClockRun, DatesTold, PartsBrought
+
 
 class FoundTouchpoint(NamedTuple):
     """An accepted touchpoint, once; `person_id` with all merges applied."""
@@ -27,6 +29,12 @@ class FoundPromise(NamedTuple):
     due_at: datetime
     met_at: datetime | None
     person_id: str
+    gap_hours: float | None = None
+    per: str | None = None
+    clock: ClockRun = QUIET_CLOCK
+    dates: DatesTold | None = None
+    alarms: Alarms = NO_ALARMS
+    parts: PartsBrought | None = None
 
 
 class FoundStall(NamedTuple):
@@ -39,6 +47,8 @@ class FoundStall(NamedTuple):
     since: datetime
     left_at: datetime | None
     person_id: str
+    clock: ClockRun = QUIET_CLOCK
+    alarms: Alarms = NO_ALARMS
 
 
 class FoundDeadLetter(NamedTuple):

@@ -1,7 +1,7 @@
 """What the simulator put in: the lines of `truth.jsonl`, one JSON object each, told apart by `kind`.
 
 All lines hold as of the simulation's end, which the first line (`Run`) names. They come from the generator's
-own bookkeeping (`plans`), never from Throughline's core, so that the two can be held against each other.
+own bookkeeping (`plans`, `standings`), never from Throughline's core, so that the two can be held against each other.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Literal
 
 import msgspec
 
-PromiseFate = Literal["made", "at_risk", "kept", "met_late", "broken", "cancelled"]
+from pipeline.simulate.ledger import NO_ALARMS, QUIET_CLOCK, Alarms, ClockRun, DatesTold, PartsBrought
+
+PromiseFate = Literal["made", "revised", "at_risk", "kept", "met_late", "broken", "cancelled"]
 """What became of a promise; `met_late` was met after its due time, `broken` has not been met yet."""
 
-StallFate = Literal["opened", "resolved"]
+StallFate = Literal["opened", "escalated", "resolved", "abandoned"]
 
 Arrival = Literal["prompt", "disordered", "late"]
 """How a touchpoint came: in order, behind others but within the lateness bound, or beyond it."""
@@ -51,8 +53,11 @@ class TouchpointTruth(msgspec.Struct, frozen=True, tag="touchpoint", tag_field="
     copies: int
 
 
-class PromiseTruth(msgspec.Struct, frozen=True, tag="promise", tag_field="kind"):
-    """A promise that was made to `person`; `met_at` is absent from a cancelled one."""
+class PromiseTruth(msgspec.Struct, frozen=True, tag="promise", tag_field="kind", omit_defaults=True):
+    """A promise that was made to `person`; `met_at` is absent from a cancelled one.
+
+    `gap_hours`: how late it was met. `per`: what tells it from others of its rule in its journey.
+    """
 
     rule: str
     journey_type: str
@@ -62,9 +67,15 @@ class PromiseTruth(msgspec.Struct, frozen=True, tag="promise", tag_field="kind")
     due_at: datetime
     met_at: datetime | None
     person: str
+    gap_hours: float | None = None
+    per: str | None = None
+    clock: ClockRun = QUIET_CLOCK
+    dates: DatesTold | None = None
+    alarms: Alarms = NO_ALARMS
+    parts: PartsBrought | None = None
 
 
-class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind"):
+class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind", omit_defaults=True):
     """A visit of `person` to a stage that outlasted its limit, at `since`."""
 
     stage: str
@@ -75,6 +86,8 @@ class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind"):
     since: datetime
     left_at: datetime | None
     person: str
+    clock: ClockRun = QUIET_CLOCK
+    alarms: Alarms = NO_ALARMS
 
 
 class DeadLetterTruth(msgspec.Struct, frozen=True, tag="dead_letter", tag_field="kind"):

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hours_by_the_book import hours_of
 from persons_by_the_book import Persons, ranked
+from promises_by_the_book import found_promises, found_stalls
 
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
 from pipeline.simulate.truth import DeadLetterTruth, fingerprint
 from schemas.journey_map import JourneyMap
-from schemas.promises import DueField, DueWithin, Promise
-from schemas.stages import Stage
+from schemas.promises import Promise
 from schemas.triggers import Trigger
 
 
@@ -95,14 +96,16 @@ def evaluate(
     persons = {
         (touch.source, touch.id): ":".join(stitched.person_of(ranked(touch, kinds)[0])) for touch in ordered
     }
+    calendars = {name: hours_of(calendar) for name, calendar in journey_map.calendars.items()}
     promises: list[FoundPromise] = []
     stalls: list[FoundStall] = []
     for (person, type_, key), journey in _journeys(ordered, persons, journey_map).items():
         rules = journey_map.journeys[type_]
         for name, promise in rules.promises.items():
-            promises += _promises(name, promise, key, journey, end, person)
+            assert isinstance(promise, Promise), "all the company's promises are deadlines"
+            promises += found_promises(name, promise, key, journey, end, person, calendars)
         for name, stage in rules.stages.items():
-            stalls += _stalls(name, stage, key, journey, end, person)
+            stalls += found_stalls(name, stage, key, journey, end, person, calendars)
     found = [
         FoundTouchpoint(
             touch.source, touch.id, persons[touch.source, touch.id], touch.type in journey_map.touchpoints
@@ -122,56 +125,3 @@ def _journeys(
             if key is not None:
                 journeys[persons[touch.source, touch.id], type_, key].append(touch)
     return journeys
-
-
-def _promises(
-    name: str, promise: Promise, key: str, journey: list[Touch], end: datetime, person: str
-) -> Iterator[FoundPromise]:
-    met = next((touch.time for touch in journey if touch.pulls(promise.met_by)), None)
-    cancelled = next((touch.time for touch in journey if touch.pulls(promise.cancelled_by)), None)
-    for touch in journey:
-        if not touch.pulls(promise.made_by):
-            continue
-        if isinstance(promise.due, DueField):
-            due = datetime.fromisoformat(touch.value(promise.due.field))
-        else:
-            assert isinstance(promise.due, DueWithin), "the company's map has no business days"
-            assert promise.due.calendar is None, "nor business time"
-            due = touch.time + promise.due.within
-        risk = touch.time + (due - touch.time) * promise.at_risk
-        if cancelled is not None and cancelled <= due and (met is None or cancelled < met):
-            yield FoundPromise(name, key, "cancelled", touch.time, due, None, person)
-        elif met is not None:
-            yield FoundPromise(name, key, "kept" if met <= due else "broken", touch.time, due, met, person)
-        else:
-            status = "broken" if end > due else "at_risk" if end >= risk else "made"
-            yield FoundPromise(name, key, status, touch.time, due, None, person)
-
-
-def _stalls(
-    name: str, stage: Stage, key: str, journey: list[Touch], end: datetime, person: str
-) -> Iterator[FoundStall]:
-    if stage.expected is None:
-        return
-    for entered, left in _visits(stage, journey):
-        since = entered + stage.expected
-        if (left or end) - entered > stage.expected:
-            yield FoundStall(name, key, "resolved" if left else "opened", entered, since, left, person)
-
-
-def _visits(stage: Stage, journey: list[Touch]) -> Iterator[tuple[datetime, datetime | None]]:
-    if stage.visits == "once":
-        entered = next((touch.time for touch in journey if touch.pulls(stage.enter)), None)
-        left = next((touch.time for touch in journey if touch.pulls(stage.leave)), None)
-        if entered is not None and (left is None or left >= entered):
-            yield entered, left
-        return
-    inside: datetime | None = None
-    for touch in journey:
-        if inside is not None and touch.pulls(stage.leave):
-            yield inside, touch.time
-            inside = None
-        elif inside is None and touch.pulls(stage.enter):
-            inside = touch.time
-    if inside is not None:
-        yield inside, None

@@ -16,6 +16,7 @@ from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
 from pipeline.simulate.compare import Row, compare
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, PartsBrought
 from pipeline.simulate.simulation import Simulation
 from pipeline.simulate.truth import fingerprint
 from schemas.journey_map import JourneyMap
@@ -78,21 +79,66 @@ def found_touchpoint(touchpoint: dict[str, Any], moved: dict[tuple[str, str], st
 
 
 def found_promise(finding: dict[str, Any]) -> FoundPromise:
-    made, due, met = (instant(finding["detail"].get(name)) for name in ("made_at", "due_at", "met_at"))
+    detail = finding["detail"]
+    made, due, met = (instant(detail.get(name)) for name in ("made_at", "due_at", "met_at"))
     assert made is not None
     assert due is not None
-    whose = finding["person_id"]
-    return FoundPromise(finding["rule"], finding["journey_key"], finding["status"], made, due, met, whose)
+    dates, parts = detail.get("revisions"), detail.get("parts")
+    return FoundPromise(
+        finding["rule"],
+        finding["journey_key"],
+        finding["status"],
+        made,
+        due,
+        met,
+        finding["person_id"],
+        detail.get("gap_hours"),
+        detail.get("per"),
+        clock_run(detail),
+        dates
+        and DatesTold(dates["count"], *(datetime.fromisoformat(dates[f"{which}_due_at"]) for which in DUES)),
+        alarms(detail),
+        parts and PartsBrought(parts["needed"], parts["brought"]),
+    )
+
+
+DUES = ("first", "latest", "best")
 
 
 def found_stall(finding: dict[str, Any]) -> FoundStall:
-    entered, since, left = (
-        instant(finding["detail"].get(name)) for name in ("entered_at", "since", "left_at")
-    )
+    detail = finding["detail"]
+    entered, since, left = (instant(detail.get(name)) for name in ("entered_at", "since", "left_at"))
     assert entered is not None
     assert since is not None
-    whose = finding["person_id"]
-    return FoundStall(finding["rule"], finding["journey_key"], finding["status"], entered, since, left, whose)
+    return FoundStall(
+        finding["rule"],
+        finding["journey_key"],
+        finding["status"],
+        entered,
+        since,
+        left,
+        finding["person_id"],
+        # of a stall neither the truth nor a table says since when its clock runs
+        msgspec.structs.replace(clock_run(detail), started_at=None, spent_seconds=None),
+        alarms(detail),
+    )
+
+
+def clock_run(detail: dict[str, Any]) -> ClockRun:
+    clock = detail.get("clock", {})
+    return ClockRun(
+        instant(clock.get("started_at")),
+        instant(clock.get("paused_at")),
+        clock.get("paused_seconds", 0.0),
+        clock.get("spent_seconds"),
+        clock.get("resets", 0),
+    )
+
+
+def alarms(detail: dict[str, Any]) -> Alarms:
+    said = [warning["status"] for warning in detail.get("warnings", ())]
+    step = detail.get("escalation", {"step": 0, "to": ""})
+    return Alarms(said.count("passed"), said.count("skipped"), step["step"], step["to"])
 
 
 def play(records: Iterable[SimulatedRecord], pipeline: MemoryPipeline) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
 
 from pipeline.simulate.compare import CHAINED, IN_PIECES, Row, compare, injected
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, PartsBrought
 from pipeline.simulate.truth import (
     DeadLetterTruth,
     IdentifierTruth,
@@ -78,6 +83,95 @@ def test_a_stall_that_began_at_another_instant_is_not_the_same() -> None:
     truth = [StallTruth("picking", "order", "O-1", "opened", NOON, ONE, None, "customer_id:a")]
     found = Found(stalls=[FoundStall("picking", "O-1", "opened", NOON, TWO, None, "x")])
     assert inexact(truth, found) == [Row("stalls", "opened", 1, 0, 1, 1)]
+
+
+EARLY = NOON.replace(hour=6)
+CLOCK = ClockRun(EARLY, ONE, 1800.0, None, 2)
+DATES = DatesTold(2, ONE, TWO, ONE)
+ALARMS = Alarms(2, 1, 1, "lead")
+PARTS = PartsBrought(3, 2)
+TOLD = PromiseTruth(
+    "delivery", "order", "O-1", "broken", NOON, TWO, None, "x", None, "A", CLOCK, DATES, ALARMS, PARTS
+)
+FOUND = FoundPromise(
+    "delivery", "O-1", "broken", NOON, TWO, None, "x", None, "A", CLOCK, DATES, ALARMS, PARTS
+)
+STUCK = StallTruth(
+    "picking", "order", "O-1", "escalated", NOON, ONE, None, "x", ClockRun(paused_seconds=60.0), ALARMS
+)
+FOUND_STUCK = FoundStall(
+    "picking", "O-1", "escalated", NOON, ONE, None, "x", ClockRun(paused_seconds=60.0), ALARMS
+)
+
+
+def test_what_happened_to_a_promise_and_a_stage_has_rows_of_its_own() -> None:
+    rows = compare([TOLD, STUCK], Found(promises=[FOUND], stalls=[FOUND_STUCK]))
+    assert [row for row in rows if row.category != "persons"] == [
+        Row("promises", "broken", 1, 1, 0, 0),
+        Row("dates", "put off", 1, 1, 0, 0),
+        Row("parts", "brought", 2, 2, 0, 0),
+        Row("parts", "missing", 1, 1, 0, 0),
+        Row("stalls", "escalated", 1, 1, 0, 0),
+        Row("clocks", "paused", 2, 2, 0, 0),
+        Row("clocks", "standing still", 1, 1, 0, 0),
+        Row("clocks", "begun anew", 1, 1, 0, 0),
+        Row("clocks", "started earlier", 1, 1, 0, 0),
+        Row("warnings", "passed", 4, 4, 0, 0),
+        Row("warnings", "skipped", 2, 2, 0, 0),
+        Row("escalation", "to lead", 2, 2, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("latest", "label"), [(NOON, "brought forward"), (TWO, "put off"), (ONE, "told too late")]
+)
+def test_dates_that_were_told_anew_are_counted_by_their_direction(latest: datetime, label: str) -> None:
+    """Whoever was told another date and is held to the first one heard of it when that had passed."""
+    told = msgspec.structs.replace(TOLD, dates=DatesTold(1, ONE, latest, min(latest, ONE)))
+    assert {row.label for row in compare([told], Found()) if row.category == "dates"} == {label}
+
+
+@pytest.mark.parametrize(
+    ("changes", "categories"),
+    [
+        ({"per": "B"}, {"promises", "dates", "parts", "clocks", "warnings", "escalation"}),
+        ({"gap_hours": 0.5}, {"promises"}),
+        ({"dates": DatesTold(1, ONE, TWO, ONE)}, {"dates"}),
+        ({"dates": DatesTold(2, ONE, TWO, NOON)}, {"dates"}),
+        ({"dates": None}, {"dates"}),
+        ({"parts": PartsBrought(3, 1)}, {"parts"}),
+        ({"parts": PartsBrought(4, 2)}, {"parts"}),
+        ({"clock": msgspec.structs.replace(CLOCK, started_at=NOON)}, {"clocks"}),
+        ({"clock": msgspec.structs.replace(CLOCK, paused_at=None)}, {"clocks"}),
+        ({"clock": msgspec.structs.replace(CLOCK, paused_seconds=1800.000001)}, {"clocks"}),
+        ({"clock": msgspec.structs.replace(CLOCK, spent_seconds=1.0)}, {"clocks"}),
+        ({"clock": msgspec.structs.replace(CLOCK, resets=1)}, {"clocks"}),
+        ({"alarms": msgspec.structs.replace(ALARMS, warned=1)}, {"warnings"}),
+        ({"alarms": msgspec.structs.replace(ALARMS, skipped=0)}, {"warnings"}),
+        ({"alarms": msgspec.structs.replace(ALARMS, steps=2)}, {"escalation"}),
+        ({"alarms": msgspec.structs.replace(ALARMS, to="head")}, {"escalation"}),
+    ],
+)
+def test_whatever_else_is_said_of_a_promise_makes_its_row_inexact_and_no_other(
+    changes: dict[str, Any], categories: set[str]
+) -> None:
+    found = Found(promises=[FOUND._replace(**changes)])
+    assert {row.category for row in inexact([TOLD], found)} == categories
+
+
+@pytest.mark.parametrize(
+    ("changes", "category"),
+    [
+        ({"status": "abandoned"}, "stalls"),
+        ({"clock": ClockRun(paused_seconds=61.0)}, "clocks"),
+        ({"alarms": Alarms(2, 1, 0, "")}, "escalation"),
+    ],
+)
+def test_whatever_else_is_said_of_a_stall_makes_its_row_inexact_and_no_other(
+    changes: dict[str, Any], category: str
+) -> None:
+    found = Found(stalls=[FOUND_STUCK._replace(**changes)])
+    assert {row.category for row in inexact([STUCK], found)} == {category}
 
 
 def test_a_finding_at_another_person_is_not_the_same() -> None:

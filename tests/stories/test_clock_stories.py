@@ -306,3 +306,33 @@ def test_the_entry_chooses_the_calendar_of_a_visit() -> None:
     story.happens("2026-03-02 08:00", OPENED, country="US")
     assert story.until("2026-03-02 16:00").all("handling") == []
     assert story.until("2026-03-02 16:01").last("handling").detail.calendar == "new_york"
+
+
+def test_an_exit_after_it_was_abandoned_is_told_however_it_arrived() -> None:
+    """Time had said so already when it came: the last word must be that of a run in which both were heard at once."""
+    journey_map = handling(abandoned_after="10h")
+    happened = [("02 09:00", OPENED), ("03 10:00", SOLVED)]
+    at_once = told(journey_map, happened, "04 00:00")
+    story = Story(journey_map)
+    story.happens("2026-03-02 09:00", OPENED)
+    assert story.until("2026-03-03 00:00").last("handling").status == "abandoned"
+    story.happens("2026-03-03 10:00", SOLVED)
+    found = story.until("2026-03-04 00:00").last("handling")
+    assert (found.status, found.detail.left_at) == ("abandoned", at("2026-03-03 10:00"))
+    assert (found.detail, found.evidence) == (at_once.detail, at_once.evidence)
+
+
+@pytest.mark.parametrize(("more", "status"), [({}, "opened"), ({"abandoned_after": "10h"}, "abandoned")])
+def test_a_pause_that_is_heard_of_late_moves_the_beginning_of_a_stall_that_is_one_all_the_same(
+    more: dict[str, str], status: str
+) -> None:
+    pause = [("02 10:00", ASKED), ("02 12:00", REPLIED)]
+    at_once = told(handling(**more), [("02 09:00", OPENED), *pause], "09 00:00")
+    story = Story(handling(**more))
+    story.happens("2026-03-02 09:00", OPENED)
+    assert story.until("2026-03-09 00:00").last("handling").detail.since == at("2026-03-02 13:00")
+    for when, kind in pause:
+        story.happens(f"2026-03-{when}", kind)
+    found = story.batch().last("handling")
+    assert (found.status, found.detail.since) == (status, at("2026-03-02 15:00"))
+    assert found.detail == at_once.detail

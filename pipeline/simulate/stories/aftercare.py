@@ -1,25 +1,23 @@
-"""After the purchase: set-up, survey, return, ticket, installation, complaint, each with its own promise."""
+"""After the purchase: set-up, survey, return, installation, complaint, each with its own promise."""
 
 from __future__ import annotations
 
-from pipeline.core.instants import DAY, MINUTE, SECOND, moment
+from pipeline.core.instants import DAY, MINUTE, moment
 from pipeline.core.messages import Micros
 from pipeline.simulate.company import (
     ACTIVATION_WITHIN,
     AWAITING_INSTALLATION_LIMIT,
     DETRACTOR_CALL_WITHIN,
-    FIRST_RESPONSE_WITHIN,
     HOUR,
+    INSPECTION,
     INSPECTION_LIMIT,
     REFUND_WITHIN,
+    SETUP,
     SETUP_LIMIT,
     SOCIAL_ANSWER_WITHIN,
-    TOPICS,
-    URGENT_RESOLUTION_WITHIN,
-    WAITING_FOR_AGENT_LIMIT,
 )
 from pipeline.simulate.episode import Data, Episode, Identities
-from pipeline.simulate.plans import Journey
+from pipeline.simulate.stories.tickets import ticket
 
 
 def after_delivery(ep: Episode, order: Identities, delivered: Micros) -> None:
@@ -59,7 +57,7 @@ def _set_up(ep: Episode, time: Micros) -> None:
     done = (
         None if lasted is None else ep.tell(started + lasted, "product.setup.completed", ids, data, "success")
     )
-    ep.visit("setup", journey, started, done, SETUP_LIMIT)
+    ep.visit("setup", journey, started, done, SETUP_LIMIT, terms=SETUP)
 
 
 def _survey(ep: Episode, order: Identities, time: Micros) -> None:
@@ -94,7 +92,7 @@ def _return(ep: Episode, order: Identities, asked: Micros) -> None:
     inspected = (
         None if lasted is None else ep.tell(received + lasted, "fulfilment.return.inspected", order, data)
     )
-    ep.visit("returns_inspection", journey, received, inspected, INSPECTION_LIMIT)
+    ep.visit("returns_inspection", journey, received, inspected, INSPECTION_LIMIT, terms=INSPECTION)
     if inspected is not None and ep.chance(2 * ep.outcomes.dropped):
         refunded, rejected = None, inspected + ep.between(MINUTE, 4 * HOUR)
         ep.tell(rejected, "fulfilment.return.rejected", order, data, "failure")
@@ -147,52 +145,3 @@ def complain(ep: Episode, identities: Identities, time: Micros) -> None:
     after = ep.within(SOCIAL_ANSWER_WITHIN)
     answered = None if after is None else ep.tell(posted + after, "social.mention.answered", identities, data)
     ep.promise("social_answer", journey, posted, posted + SOCIAL_ANSWER_WITHIN, met=answered)
-
-
-def ticket(ep: Episode, opener: Identities, time: Micros) -> None:
-    """A ticket goes back and forth; a chat knows only its ticket until an agent finds out who it is."""
-    number = {"ticket_id": ep.name("T")}
-    journey = ("ticket", number["ticket_id"])
-    urgent = ep.chance(0.2)
-    data: Data = {"topic": ep.pick(TOPICS), "priority": "urgent" if urgent else "normal"}
-    opened = ep.tell(time, "service.ticket.opened", number if ep.chance(0.4) else {**opener, **number}, data)
-    first, resolved = _converse(ep, {**opener, **number}, number, journey, opened)
-    ep.promise("first_response", journey, opened, opened + FIRST_RESPONSE_WITHIN, met=first)
-    if urgent:
-        ep.promise("urgent_resolution", journey, opened, opened + URGENT_RESOLUTION_WITHIN, met=resolved)
-    if first is not None and ep.chance(0.2):
-        _call_back(ep, number, journey, first + ep.between(SECOND, MINUTE))
-
-
-def _converse(
-    ep: Episode, agent: Identities, number: Identities, journey: Journey, asked: Micros
-) -> tuple[Micros | None, Micros | None]:
-    """Turns of customer and agent; returns the first reply and the resolution, where they happen."""
-    first: Micros | None = None
-    while True:
-        after = ep.within(FIRST_RESPONSE_WITHIN) if first is None else ep.lasts(WAITING_FOR_AGENT_LIMIT)
-        replied = None if after is None else asked + after
-        ep.visit("waiting_for_agent", journey, asked, replied, WAITING_FOR_AGENT_LIMIT)
-        if ep.chance(0.2):
-            # asking again while waiting is no new visit, and does not start the wait anew
-            ep.tell(asked + (after or DAY) // 2, "service.ticket.customer_replied", number, {"chaser": True})
-        if replied is None:
-            return first, None
-        ep.tell(replied, "service.ticket.answered", agent, {"agent": f"agent-{int(ep.rng.random() * 40)}"})
-        first = first or replied
-        if ep.chance(0.55):
-            resolved = replied + ep.between(MINUTE, 6 * HOUR)
-            return first, ep.tell(resolved, "service.ticket.resolved", number, {}, "success")
-        asked = ep.tell(replied + ep.wait(5 * HOUR, 2 * DAY), "service.ticket.customer_replied", number, {})
-
-
-def _call_back(ep: Episode, number: Identities, journey: Journey, promised: Micros) -> None:
-    """An agent's word: a call by a time that the agent names."""
-    limit = ep.between(2 * HOUR, DAY)
-    declined = promised + limit // 3 if ep.chance(3 * ep.outcomes.dropped) else None
-    after = None if declined else ep.within(limit)
-    made = None if after is None else ep.tell(promised + after, "service.callback.made", number, {})
-    if declined is not None:
-        ep.tell(declined, "service.callback.declined", number, {})
-    ep.tell(promised, "service.callback.promised", number, {"call_by": moment(promised + limit)})
-    ep.promise("callback", journey, promised, promised + limit, met=made, cancelled=declined)

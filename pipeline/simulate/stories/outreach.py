@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.core.instants import DAY, moment
 from pipeline.core.messages import Micros
-from pipeline.simulate.company import CAMPAIGNS, HOUR, UNMAPPED_TYPES
+from pipeline.simulate.company import CAMPAIGNS, HOUR, UNMAPPED_TYPES, VOUCHER
 from pipeline.simulate.episode import Data, Episode, Identities
 
 
@@ -36,7 +36,7 @@ def make_offer(ep: Episode, me: Identities, email: Identities, time: Micros) -> 
     )
     if declined is not None:
         ep.tell(declined, "marketing.offer.declined", me, data)
-    ep.promise("voucher", journey, sent, sent + limit, met=credited, cancelled=declined)
+    ep.promise("voucher", journey, sent, sent + limit, met=credited, cancelled=declined, terms=VOUCHER)
 
 
 def lead(ep: Episode) -> None:

@@ -1,22 +1,22 @@
-"""A visit to the shop, and the order and parcels that may come of it.
+"""A visit to the shop, and the order that may come of it.
 
-A session knows nobody until someone logs in or buys, which may be days later or never; the carrier knows a
-parcel only by its number. So most of these touchpoints find their customer through a reference.
+A session knows nobody until someone logs in or buys, which may be days later or never. So most of these touchpoints find
+their customer through a reference.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from pipeline.core.instants import DAY, MINUTE, SECOND, moment
 from pipeline.core.messages import Micros
 from pipeline.simulate.company import (
-    AT_DEPOT_LIMIT,
     AWAITING_PAYMENT_LIMIT,
-    CARRIERS,
     CITIES,
     CONFIRMATION_WITHIN,
     DISPATCH_WITHIN,
+    EXPRESS_DELIVERY,
     HOUR,
-    IN_TRANSIT_LIMIT,
     INVOICE_WITHIN,
     PICKING_LIMIT,
     PRODUCTS,
@@ -24,6 +24,11 @@ from pipeline.simulate.company import (
 from pipeline.simulate.episode import Data, Episode, Identities
 from pipeline.simulate.plans import Journey
 from pipeline.simulate.stories.aftercare import after_delivery, chase, installation
+from pipeline.simulate.stories.dates import told_anew
+from pipeline.simulate.stories.parcels import deliver
+
+_Ended = tuple[Micros | None, Micros | None]
+"""When all parcels of an order had arrived, and when it was cancelled, if that happened."""
 
 
 def shop(ep: Episode) -> None:
@@ -80,10 +85,9 @@ def _order(ep: Episode, session: Identities, left: Micros) -> None:
     placed = time + ep.between(20 * SECOND, 3 * MINUTE)
     # a guest is known by the order alone until a confirmation or a payment names the customer
     buyer = {**order, **session} if ep.chance(0.15) else {**ep.me, **order, **session}
-    if ep.chance(ep.outcomes.dropped):
-        arrived, cancelled = None, _cancel(ep, order, journey, placed)
-    else:
-        arrived, cancelled = _carry_out(ep, order, journey, placed), None
+    changes_mind = ep.chance(ep.outcomes.dropped)
+    carried_out = _cancel if changes_mind else _carry_out
+    arrived, cancelled = carried_out(ep, order, journey, placed)
     _place(ep, buyer, journey, placed, arrived=arrived, cancelled=cancelled)
     if arrived is not None:
         after_delivery(ep, order, arrived)
@@ -105,39 +109,37 @@ def _place(
         due = ep.aimed(placed, arrived, slack=2 * DAY)
     due -= due % MINUTE
     name, price = ep.pick(PRODUCTS)
+    is_express = ep.chance(0.2)
     data: Data = {
         "product": name,
+        "express": is_express,
         "value": price,
         "region": ep.pick(CITIES),
         "promised_delivery": moment(due),
     }
     ep.tell(placed, "sales.order.placed", buyer, data, "success")
-    ep.promise("delivery", journey, placed, due, met=arrived, cancelled=cancelled)
-    if cancelled is None and (arrived is None or arrived - due > DAY):
-        _announce_delay(ep, journey, due - ep.between(HOUR, (due - placed) // 2), due, arrived)
-        if arrived is None or ep.chance(0.5):
-            chase(ep, {"order_id": journey[1]}, due + ep.wait(4 * HOUR, 2 * DAY))
+    words = [] if cancelled else told_anew(ep, placed, due, arrived, partial(_tell_date, ep, journey))
+    promise = partial(ep.promise, met=arrived, cancelled=cancelled, words=words)
+    promise("delivery", journey, placed, due)
+    if is_express:
+        promise("express_delivery", journey, placed, due, terms=EXPRESS_DELIVERY)
+    is_late = cancelled is None and (arrived is None or arrived - due > DAY)
+    if is_late and (arrived is None or ep.chance(0.5)):
+        chase(ep, {"order_id": journey[1]}, due + ep.wait(4 * HOUR, 2 * DAY))
 
 
-def _announce_delay(ep: Episode, journey: Journey, time: Micros, due: Micros, arrived: Micros | None) -> None:
-    """A second promise for the same order: the new date, which may be missed as well."""
-    again = due + ep.between(DAY, 3 * DAY)
-    again -= again % MINUTE
-    ep.tell(
-        time,
-        "sales.order.changed",
-        {"order_id": journey[1]},
-        {"changed_by": "company", "promised_delivery": moment(again)},
-    )
-    ep.promise("revised_delivery", journey, time, again, met=arrived)
+def _tell_date(ep: Episode, journey: Journey, time: Micros, due: Micros) -> None:
+    data: Data = {"changed_by": "company", "promised_delivery": moment(due)}
+    ep.tell(time, "sales.order.changed", {"order_id": journey[1]}, data)
 
 
-def _cancel(ep: Episode, order: Identities, journey: Journey, placed: Micros) -> Micros:
+def _cancel(ep: Episode, order: Identities, journey: Journey, placed: Micros) -> _Ended:
+    """The customer's change of mind, before anybody could pay."""
     cancelled = placed + ep.between(20 * MINUTE, 9 * HOUR)
     ep.tell(cancelled, "sales.order.cancelled", order, {"cancelled_by": "customer", "reason": "changed_mind"})
     _confirm(ep, order, journey, placed, cancelled)
-    ep.visit("awaiting_payment", journey, placed, cancelled, AWAITING_PAYMENT_LIMIT)
-    return cancelled
+    ep.visit("awaiting_payment", journey, placed, cancelled, AWAITING_PAYMENT_LIMIT, gives_up=True)
+    return None, cancelled
 
 
 def _confirm(
@@ -152,16 +154,19 @@ def _confirm(
     )
 
 
-def _carry_out(ep: Episode, order: Identities, journey: Journey, placed: Micros) -> Micros | None:
-    """Confirmation, payment, dispatch, invoice and parcels; returns when all have arrived, if they did."""
+def _carry_out(ep: Episode, order: Identities, journey: Journey, placed: Micros) -> _Ended:
+    """Confirmation, payment, dispatch, invoice and parcels, unless nobody pays."""
     _confirm(ep, order, journey, placed)
     if ep.chance(0.05):
         # the customer's own change is no new promise
         changed: Data = {"changed_by": "customer", "promised_delivery": moment(placed + DAY)}
         ep.tell(placed + ep.between(MINUTE, HOUR), "sales.order.changed", order, changed)
-    paid = _pay(ep, order, journey, placed)
-    if paid is None:
-        return None
+    paid, cancelled = _pay(ep, order, journey, placed)
+    return None if paid is None else _send(ep, order, journey, placed, paid), cancelled
+
+
+def _send(ep: Episode, order: Identities, journey: Journey, placed: Micros, paid: Micros) -> Micros | None:
+    """Picked, dispatched and delivered, if it is; returns when all parcels have arrived."""
     after = ep.within(DISPATCH_WITHIN)
     dispatched = None if after is None else paid + after
     ep.promise("dispatch", journey, paid, paid + DISPATCH_WITHIN, met=dispatched)
@@ -172,24 +177,42 @@ def _carry_out(ep: Episode, order: Identities, journey: Journey, placed: Micros)
         paid + (dispatched - paid) * 19 // 20, "fulfilment.order.picked", order, {"warehouse": "central"}
     )
     ep.visit("picking", journey, paid, picked, PICKING_LIMIT)
-    ep.tell(dispatched, "fulfilment.order.dispatched", order, {"warehouse": "central"}, "success")
+    draw = ep.rng.random()
+    parcels = 3 if draw < 0.05 else 2 if draw < 0.2 else 1
+    data: Data = {"warehouse": "central", "parcels": parcels}
+    ep.tell(dispatched, "fulfilment.order.dispatched", order, data, "success")
     _invoice(ep, order, journey, dispatched)
     if ep.chance(0.08):
         installation(ep, order, placed + ep.between(MINUTE, HOUR))
-    return _deliver(ep, order, dispatched)
+    return deliver(ep, order, journey, dispatched, parcels)
 
 
-def _pay(ep: Episode, order: Identities, journey: Journey, placed: Micros) -> Micros | None:
+def _pay(
+    ep: Episode, order: Identities, journey: Journey, placed: Micros
+) -> tuple[Micros | None, Micros | None]:
+    """When it was paid, or else when the shop gave it up, if it did."""
     method = "transfer" if ep.chance(0.2) else "card"
     if method == "card":
         after: Micros | None = ep.between(5 * SECOND, 4 * MINUTE)
     else:
         after = ep.lasts(AWAITING_PAYMENT_LIMIT)
-    paid = None if after is None else placed + after
+    if after is None:
+        return None, _give_up(ep, order, journey, placed)
+    paid = ep.tell(
+        placed + after, "fulfilment.payment.approved", {**ep.me, **order}, {"method": method}, "success"
+    )
     ep.visit("awaiting_payment", journey, placed, paid, AWAITING_PAYMENT_LIMIT)
-    if paid is not None:
-        ep.tell(paid, "fulfilment.payment.approved", {**ep.me, **order}, {"method": method}, "success")
-    return paid
+    return paid, None
+
+
+def _give_up(ep: Episode, order: Identities, journey: Journey, placed: Micros) -> Micros | None:
+    """Nobody pays: after some days the shop mostly cancels the order."""
+    cancelled = None
+    if ep.chance(0.7):
+        data: Data = {"cancelled_by": "company", "reason": "not_paid"}
+        cancelled = ep.tell(placed + ep.between(DAY, 5 * DAY), "sales.order.cancelled", order, data)
+    ep.visit("awaiting_payment", journey, placed, cancelled, AWAITING_PAYMENT_LIMIT, gives_up=True)
+    return cancelled
 
 
 def _invoice(ep: Episode, order: Identities, journey: Journey, dispatched: Micros) -> None:
@@ -198,55 +221,3 @@ def _invoice(ep: Episode, order: Identities, journey: Journey, dispatched: Micro
     if issued is not None:
         ep.tell(issued, "billing.invoice.issued", order, {"invoice": ep.name("I")})
     ep.promise("invoice", journey, dispatched, dispatched + INVOICE_WITHIN, met=issued)
-
-
-def _deliver(ep: Episode, order: Identities, dispatched: Micros) -> Micros | None:
-    arrivals = [
-        _carry(ep, order, ep.name("P"), dispatched + ep.between(10 * MINUTE, 3 * HOUR))
-        for _ in range(2 if ep.chance(0.2) else 1)
-    ]
-    if None in arrivals:
-        return None
-    arrived = max(at for at in arrivals if at is not None) + ep.between(SECOND, 2 * MINUTE)
-    return ep.tell(arrived, "fulfilment.order.delivered", order, {"parcels": len(arrivals)}, "success")
-
-
-def _carry(ep: Episode, order: Identities, parcel_id: str, handed: Micros) -> Micros | None:
-    """One parcel: announced before the shop links it to its order; scanned, tried, delivered or lost."""
-    parcel = {"parcel_id": parcel_id}
-    journey = ("parcel", parcel_id)
-    carrier = ep.pick(CARRIERS)
-    ep.tell(handed - ep.between(MINUTE, 9 * MINUTE), "partner.parcel.announced", parcel, {"carrier": carrier})
-    road = ep.lasts(IN_TRANSIT_LIMIT)
-    reached = None if road is None else _attempt(ep, parcel, journey, handed + road)
-    _scan(ep, parcel, carrier, handed, handed + (2 * DAY if road is None else road))
-    if reached is not None:
-        ep.tell(reached, "fulfilment.parcel.delivered", parcel, {"carrier": carrier}, "success")
-    due = handed + 3 * DAY if reached is None else ep.aimed(handed, reached, slack=DAY)
-    data: Data = {"carrier": carrier, "promised_delivery": moment(due)}
-    ep.tell(handed, "fulfilment.parcel.handed_over", {**order, **parcel}, data)
-    ep.visit("in_transit", journey, handed, reached, IN_TRANSIT_LIMIT)
-    ep.promise("parcel_arrival", journey, handed, due, met=reached)
-    return reached
-
-
-def _scan(ep: Episode, parcel: Identities, carrier: str, start: Micros, until: Micros) -> None:
-    scans = 2 + int(ep.rng.random() * 4)
-    step = (until - start) // (scans + 1)
-    for number in range(1, scans + 1):
-        time = start + number * step - ep.between(0, step // 2)
-        ep.tell(time, "fulfilment.parcel.scanned", parcel, {"carrier": carrier, "place": ep.pick(CITIES)})
-
-
-def _attempt(ep: Episode, parcel: Identities, journey: Journey, time: Micros) -> Micros | None:
-    """The last mile: nobody at home sends the parcel to the depot, once or twice, until it goes out again."""
-    ep.tell(time, "fulfilment.parcel.out_for_delivery", parcel, {})
-    while ep.chance(0.12):
-        failed = time + ep.between(HOUR, 5 * HOUR)
-        ep.tell(failed, "fulfilment.parcel.delivery_failed", parcel, {"reason": "nobody_home"}, "failure")
-        rest = ep.lasts(AT_DEPOT_LIMIT)
-        ep.visit("at_depot", journey, failed, None if rest is None else failed + rest, AT_DEPOT_LIMIT)
-        if rest is None:
-            return None
-        time = ep.tell(failed + rest, "fulfilment.parcel.out_for_delivery", parcel, {})
-    return time + ep.between(HOUR, 5 * HOUR)

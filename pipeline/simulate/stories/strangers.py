@@ -10,9 +10,10 @@ from pipeline.core.instants import DAY, MINUTE, SECOND
 from pipeline.core.messages import Micros
 from pipeline.simulate.company import HOUR, MOST_LINKS
 from pipeline.simulate.episode import Episode, Identities
-from pipeline.simulate.stories.aftercare import ask_for_help, ticket
+from pipeline.simulate.stories.aftercare import ask_for_help
 from pipeline.simulate.stories.late_links import browse, new_address
 from pipeline.simulate.stories.outreach import make_offer
+from pipeline.simulate.stories.tickets import ticket
 
 
 def shared_by_few(ep: Episode) -> None:

@@ -1,0 +1,209 @@
+"""Promises and stalls by the rules of the semantics, written to be read: each is followed through its whole journey.
+
+In: a rule of the map, a journey's touchpoints in trail order and the end. Out: what has to be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from clocks_by_the_book import Clock, Touched, alarms
+from hours_by_the_book import Hours
+
+from pipeline.simulate.found import FoundPromise, FoundStall
+from pipeline.simulate.ledger import ClockRun, DatesTold, PartsBrought
+from schemas.clocks import Clocked
+from schemas.promises import DueField, DueWithin, Promise
+from schemas.stages import Stage
+
+Calendars = Mapping[str, Hours]
+Journey = list[Any]
+"""`Touched`, in trail order."""
+
+
+def found_promises(
+    name: str, rule: Promise, key: str, journey: Journey, end: datetime, person: str, calendars: Calendars
+) -> Iterator[FoundPromise]:
+    for making in journey:
+        if making.pulls(rule.made_by):
+            yield _Promised(rule, making, journey, calendars).found(name, key, end, person)
+
+
+class _Promised:
+    """One promise, followed through the touchpoints that concern it until one of them settles it."""
+
+    def __init__(self, rule: Promise, making: Touched, journey: Journey, calendars: Calendars) -> None:
+        self.rule, self.making = rule, making
+        self.about = [
+            touch for touch in journey if rule.per is None or touch.value(rule.per) in (None, self.per)
+        ]
+        self.hours = Hours(None) if rule.calendar is None else calendars[rule.calendar]
+        self.started = _instant(making, rule.starts) or making.time
+        self.told = [self._due(making)]
+        self.times = 0
+        self.clock = self._clock()
+        self.met = self._fulfilment()
+        self.is_cancelled = False
+        self._follow()
+
+    @property
+    def per(self) -> Any:
+        return None if self.rule.per is None else self.making.value(self.rule.per)
+
+    def found(self, name: str, key: str, end: datetime, person: str) -> FoundPromise:
+        rule, clock, making = self.rule, self.clock, self.making
+        due, status = clock.due, self._status(end)
+        met = None if self.is_cancelled or self.met is None else self.met.time
+        until = clock.now(end if self.settled is None else self.settled)
+        return FoundPromise(
+            name,
+            key,
+            status,
+            making.time,
+            due,
+            met,
+            person,
+            None if met is None else (met - due) / timedelta(hours=1),
+            self.per,
+            clock.run(self.settled),
+            DatesTold(self.times, self.told[0], self.told[-1], min(self.told)) if self.times else None,
+            alarms(rule, clock, making.time, until, escalates=status == "broken"),
+            self._parts(),
+        )
+
+    def _due(self, telling: Touched) -> datetime:
+        if isinstance(self.rule.due, DueField):
+            return datetime.fromisoformat(telling.value(self.rule.due.field))
+        assert isinstance(self.rule.due, DueWithin), "the company's map has no business days"
+        return self.hours.after(self.started, self.rule.due.within)
+
+    def _clock(self) -> Clock:
+        judged = {"first": self.told[0], "latest": self.told[-1], "best": min(self.told)}[self.rule.judged_by]
+        clock = Clock(self.hours, self.hours.between(self.started, judged), self.started)
+        clock.begin(self.started, is_paused=_is_paused_before(self.rule, self.about, self.making))
+        return clock
+
+    def _fulfilment(self) -> Any | None:
+        """The touchpoint that meets it, or brings the last of its parts."""
+        meeting = [touch for touch in self.about if touch.pulls(self.rule.met_by)]
+        return meeting[self.needed - 1] if len(meeting) >= self.needed else None
+
+    @property
+    def needed(self) -> int:
+        assert self.rule.part is None, "in the company's map every fulfilment brings one part"
+        return 1 if self.rule.parts is None else int(self.making.value(self.rule.parts))
+
+    def _follow(self) -> None:
+        cancelling = next((touch for touch in self.about if touch.pulls(self.rule.cancelled_by)), None)
+        self.settled: datetime | None = None if self.met is None else self.met.time
+        for touch in self.about[self.about.index(self.making) + 1 :]:
+            if touch is self.met or touch is cancelling:
+                self.clock.go_on(touch.time)
+            if touch is self.met:
+                return
+            if touch is cancelling and touch.time <= self.clock.due:
+                self.settled, self.is_cancelled = touch.time, True
+                return
+            if touch.pulls(self.rule.revised_by):
+                self._revise(touch)
+            self.clock.told(self.rule, touch)
+
+    def _revise(self, touch: Touched) -> None:
+        self.times += 1
+        if touch.time <= self.clock.due:
+            self.told.append(self._due(touch))
+            self.clock = self._clock()
+
+    def _status(self, end: datetime) -> str:
+        if self.is_cancelled:
+            return "cancelled"
+        if self.settled is not None:
+            return "kept" if self.settled <= self.clock.due else "broken"
+        now = self.clock.now(end)
+        if now > self.clock.due:
+            return "broken"
+        return "at_risk" if now >= self.clock.when(self.rule.at_risk) else "revised" if self.times else "made"
+
+    def _parts(self) -> PartsBrought | None:
+        if self.rule.parts is None:
+            return None
+        brought = sum(touch.pulls(self.rule.met_by) for touch in self.about)
+        return PartsBrought(self.needed, min(self.needed, brought))
+
+
+def found_stalls(
+    name: str, stage: Stage, key: str, journey: Journey, end: datetime, person: str, calendars: Calendars
+) -> Iterator[FoundStall]:
+    if stage.expected is None:
+        return
+    hours = Hours(None) if stage.calendar is None else calendars[stage.calendar]
+    for entered, left in _visits(stage, journey):
+        clock = Clock(hours, stage.expected, entered.time)
+        clock.begin(entered.time, is_paused=_is_paused_before(stage, journey, entered))
+        for touch in journey[journey.index(entered) :]:
+            if touch is left:
+                clock.go_on(left.time)
+                break
+            clock.told(stage, touch)
+        until = clock.now(end) if left is None else left.time
+        if until > clock.due:
+            yield _stall(name, stage, key, (entered, left), clock, until, person)
+
+
+def _stall(
+    name: str,
+    stage: Stage,
+    key: str,
+    visit: tuple[Any, Any | None],
+    clock: Clock,
+    until: datetime,
+    person: str,
+) -> FoundStall:
+    entered, left = visit
+    given_up = None if stage.abandoned_after is None else clock.hours.after(clock.due, stage.abandoned_after)
+    told = alarms(
+        stage, clock, entered.time, until if given_up is None else min(until, given_up), escalates=True
+    )
+    if (given_up is not None and until > given_up) or (left and left.pulls(stage.abandoned_by)):
+        status = "abandoned"
+    else:
+        status = "resolved" if left else "escalated" if told.steps else "opened"
+    run = clock.run(None)
+    # of a stall neither the truth nor a table says since when its clock runs
+    shown = ClockRun(None, run.paused_at, run.paused_seconds, None, run.resets)
+    return FoundStall(name, key, status, entered.time, clock.due, left and left.time, person, shown, told)
+
+
+def _visits(stage: Stage, journey: Journey) -> Iterator[tuple[Any, Any | None]]:
+    """The touchpoints that enter and leave a stage; None for who is still inside."""
+    leave = [*stage.leave, *stage.abandoned_by]
+    if stage.visits == "once":
+        entered = next((touch for touch in journey if touch.pulls(stage.enter)), None)
+        left = next((touch for touch in journey if touch.pulls(leave)), None)
+        if entered is not None and (left is None or left.time >= entered.time):
+            yield entered, left
+        return
+    inside: Any | None = None
+    for touch in journey:
+        if inside is not None and touch.pulls(leave):
+            yield inside, touch
+            inside = None
+        elif inside is None and touch.pulls(stage.enter):
+            inside = touch
+    if inside is not None:
+        yield inside, None
+
+
+def _is_paused_before(rule: Clocked, journey: Journey, opening: Touched) -> bool:
+    """Whether a pause is on when something opens."""
+    is_paused = False
+    for touch in journey[: journey.index(opening)]:
+        is_paused = (is_paused and not touch.pulls(rule.resumed_by)) or touch.pulls(rule.paused_by)
+    return is_paused
+
+
+def _instant(touch: Touched, path: str | None) -> datetime | None:
+    text = None if path is None else touch.value(path)
+    return None if text is None else datetime.fromisoformat(text)
