@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,10 @@ def explain_finding(
     finding: Annotated[
         str, typer.Argument(help="The finding's id, or its first digits, as `journey` shows them.")
     ],
+    journey_map: Annotated[
+        Path | None,
+        typer.Option("--map", help="The journey map; that of the settings, or of the replay, if absent."),
+    ] = None,
     name: Name = "",
 ) -> None:
     """Say why a finding says what it says: rule, touchpoints, clock, arithmetic."""
@@ -48,7 +53,7 @@ def explain_finding(
         published = _the_one(published_findings(warehouse, _checked(finding)), finding, settings)
         said = published.said
         touchpoints = list(journey_touchpoints(warehouse, said.journey_id, said.person_id))
-    plan, map_name = _plan(settings, name)
+    plan, map_name = _plan(journey_map or map_of(settings, name))
     entries = list(entries_of(plan, touchpoints))
     if said.type == "value_promise":
         lines = lines_of_figure(published, entries)
@@ -81,12 +86,9 @@ def _the_one(found: list[Published], finding: str, settings: Settings) -> Publis
     return found[0]
 
 
-def _plan(settings: Settings, name: str) -> tuple[Plan, str]:
-    path = map_of(settings, name)
+def _plan(path: Path | None) -> tuple[Plan, str]:
     if path is None:
-        raise NotExplainedError(
-            "no journey map; set THROUGHLINE_JOURNEY_MAP to the one that the pipeline runs with"
-        )
+        raise NotExplainedError("no journey map; give the one that the pipeline runs with as --map MAP")
     return compile_plan(load_map(path)), path.name
 
 
@@ -118,7 +120,7 @@ def _rule(plan: Plan, published: Published, map_name: str) -> tuple[JourneyRules
                     return rules, rule
     raise NotExplainedError(
         f"{map_name} has no {'promise' if said.type == 'promise' else 'stage'} {said.rule!r} in journeys of type "
-        f"{said.journey_type!r}; the finding was published under another map, give that one as THROUGHLINE_JOURNEY_MAP"
+        f"{said.journey_type!r}; the finding was published under another map, give that one as --map"
     )
 
 

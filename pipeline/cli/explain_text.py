@@ -177,6 +177,8 @@ def _conclusion(explanation: Explanation) -> Iterator[str]:
         yield "no due time: it lies beyond the calendar's years"
     elif explanation.segments and explanation.segments[-1].kind == "paused":
         yield f"it stands still; if it went on at once it would be due at {_at(due)}"
+    elif isinstance(explanation.rule, StageRule):
+        yield f"the limit was reached at {_at(due)}"
     else:
         yield f"due at {_at(due)}"
     if by is not None:

@@ -163,6 +163,18 @@ def test_a_stall_is_explained_by_what_the_clock_did(here: Throughline, replayed:
     assert re.search(r"nothing has settled it, and time has come to .*: opened$", done.out, re.MULTILINE)
 
 
+def test_a_finding_of_another_map_is_said_to_be_one(
+    here: Throughline, replayed: Replayed, tmp_path: Path
+) -> None:
+    shown = here("journey", "cleo", "--name", replayed.name).out
+    [finding] = re.findall(r"stuck in on_its_way.*\n.*\(([0-9a-f]{8})\)", shown)
+    other = tmp_path / "other.yaml"
+    other.write_text(replayed.shop.map.read_text("utf-8").replace("on_its_way:", "under_way:"), "utf-8")
+    done = here("explain", finding, "--name", replayed.name, "--map", other)
+    assert (done.code, done.out) == (2, "")
+    assert "other.yaml has no stage 'on_its_way' in journeys of type 'order'" in done.said
+
+
 @pytest.mark.parametrize(
     ("finding", "said"),
     [
