@@ -197,10 +197,16 @@ def run_and_send(stage: Stage, *signals: tuple[str, signal.Signals]) -> int:
             stage.await_line("worker-0", "ready")
             os.kill(os.getpid(), number)
 
+    # a signal that comes when the tree has given its handlers back would end the tests
+    before = [
+        (number, signal.signal(number, lambda *_: None)) for number in {number for _, number in signals}
+    ]
     sender = threading.Thread(target=send)
     sender.start()
     code = stage.tree.run()
     sender.join()
+    for number, handler in before:
+        signal.signal(number, handler)
     return code
 
 
