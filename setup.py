@@ -27,7 +27,7 @@ _INTERPRETED = {
     "outputs.py",
     "stored.py",
     "validation.py",
-    # the repr of a compiled dataclass that inherits fields crashed the process, once in some hundred plans
+    # a compiled dataclass shows the garbage collector what it inherits twice, which then clears what is in use
     "rules.py",
     # nothing of these is on the way of an event
     "budget.py",

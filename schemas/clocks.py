@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from schemas.base import Contract, Problem
-from schemas.durations import Duration
+from schemas.base import Contract, InconsistentError, Place, Problem
+from schemas.durations import Duration, clear_on_a_calendar
 from schemas.triggers import FieldPath, Triggers
 
 AttributeName = Literal["campaign", "agent", "team", "channel", "persona", "product", "region"]
@@ -49,6 +49,20 @@ def _in_order(steps: list[EscalationStep]) -> list[EscalationStep]:
     return steps
 
 
+def _unclear(written: dict[str, Any]) -> Iterator[Problem]:
+    due, steps = written.get("due"), written.get("escalate")
+    calendar = written.get("calendar") or (due.get("calendar") if isinstance(due, dict) else None)
+    durations: list[tuple[Place, Any]] = [(("abandoned_after",), written.get("abandoned_after"))]
+    for number, step in enumerate(steps if isinstance(steps, list) else ()):
+        if isinstance(step, dict):
+            durations.append((("escalate", number, "after"), step.get("after")))
+    for place, duration in durations:
+        try:
+            clear_on_a_calendar(duration, calendar, "write open hours, such as 16h")
+        except ValueError as error:
+            yield place, str(error)
+
+
 class Clocked(Contract):
     """Fields of whatever has a clock.
 
@@ -63,6 +77,16 @@ class Clocked(Contract):
     warn_at: Annotated[list[Share], AfterValidator(_ascending)] = Field(default_factory=list)
     escalate: Annotated[list[EscalationStep], AfterValidator(_in_order)] = Field(default_factory=list)
     attributes: dict[AttributeName, FieldPath] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clear_durations(cls, written: Any) -> Any:
+        """Refuse days of a calendar, as elsewhere, while it is seen how a duration was written."""
+        if isinstance(written, dict):
+            problems = list(_unclear(written))
+            if problems:
+                raise InconsistentError(problems)
+        return written
 
     @property
     def has_clock(self) -> bool:

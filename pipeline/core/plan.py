@@ -8,10 +8,11 @@ conclusions, so that another title or another description does not fold every pe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pipeline.core import acts
 from pipeline.core.calendars import BusinessCalendar
@@ -29,6 +30,7 @@ from schemas.promises import DueField, DueWithin, Promise
 from schemas.stages import Stage
 from schemas.triggers import Trigger
 
+R = TypeVar("R")
 Projection = tuple[tuple[str, bool], ...]
 """Field paths, each with whether it is a due time and therefore held in microseconds."""
 Condition = tuple[str, tuple[tuple[bool, Any], ...]]
@@ -260,13 +262,17 @@ def _allowed(values: Iterable[Scalar], is_instant: bool) -> Iterator[tuple[bool,
 
 
 def _promise(name: str, promise: Promise, calendars: Mapping[str, BusinessCalendar]) -> PromiseRule:
-    chosen = promise.calendar
+    return _by_calendar(partial(_promise_on, name, promise), promise.calendar, calendars)
+
+
+def _by_calendar(
+    rule_on: Callable[..., R], chosen: str | CalendarByField | None, calendars: Mapping[str, BusinessCalendar]
+) -> R:
+    """A rule on its calendar; if a field chooses that, with the same rule on each of the others as its choices."""
     if not isinstance(chosen, CalendarByField):
-        return _promise_on(name, promise, None if chosen is None else calendars[chosen])
-    choices = tuple(
-        (value, _promise_on(name, promise, calendars[calendar])) for value, calendar in chosen.values.items()
-    )
-    return _promise_on(name, promise, calendars[chosen.otherwise], chosen.field, choices)
+        return rule_on(None if chosen is None else calendars[chosen])
+    choices = tuple((value, rule_on(calendars[calendar])) for value, calendar in chosen.values.items())
+    return rule_on(calendars[chosen.otherwise], chosen.field, choices)
 
 
 def _promise_on(
@@ -311,13 +317,7 @@ def _told_in(promise: Promise) -> str | None:
 
 
 def _stage(name: str, stage: Stage, calendars: Mapping[str, BusinessCalendar]) -> StageRule:
-    chosen = stage.calendar
-    if not isinstance(chosen, CalendarByField):
-        return _stage_on(name, stage, None if chosen is None else calendars[chosen])
-    choices = tuple(
-        (value, _stage_on(name, stage, calendars[calendar])) for value, calendar in chosen.values.items()
-    )
-    return _stage_on(name, stage, calendars[chosen.otherwise], chosen.field, choices)
+    return _by_calendar(partial(_stage_on, name, stage), stage.calendar, calendars)
 
 
 def _stage_on(

@@ -7,7 +7,7 @@ is promised then, and no visit becomes a stall.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.fields import key_text, number
@@ -15,6 +15,8 @@ from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
 from schemas.finding import Measured, Severity
 from schemas.values import ValueKind
+
+R = TypeVar("R")
 
 FIRST: Final = 0
 LATEST: Final = 1
@@ -117,12 +119,7 @@ class PromiseRule(Rule):
 
     def of(self, opening: Entry) -> PromiseRule:
         """The rule on the calendar that the touchpoint chooses."""
-        if self.chosen_by is not None:
-            chosen = key_text(opening.fields.get(self.chosen_by))
-            for value, rule in self.choices:
-                if value == chosen:
-                    return rule
-        return self
+        return self if self.chosen_by is None else _chosen(self, self.chosen_by, self.choices, opening)
 
     def start(self, making: Entry) -> Micros:
         """When the way to the due time begins."""
@@ -163,16 +160,16 @@ class StageRule(Rule):
 
     def of(self, opening: Entry) -> StageRule:
         """The rule on the calendar that the touchpoint chooses."""
-        if self.chosen_by is not None:
-            chosen = key_text(opening.fields.get(self.chosen_by))
-            for value, rule in self.choices:
-                if value == chosen:
-                    return rule
-        return self
+        return self if self.chosen_by is None else _chosen(self, self.chosen_by, self.choices, opening)
 
     def since(self, entered: Micros) -> Micros:
         """The last instant at which a visit that began at `entered` is no stall yet; NEVER if it can't be one."""
         return NEVER if self.limit is None else self.later(entered, self.limit)
+
+
+def _chosen(otherwise: R, field: str, choices: tuple[tuple[str, R], ...], opening: Entry) -> R:
+    value = key_text(opening.fields.get(field))
+    return next((rule for known, rule in choices if known == value), otherwise)
 
 
 MOST: Final = 1e100

@@ -198,6 +198,20 @@ def problems(path: Path, text: str) -> list[tuple[int, str, str]]:
         ),
         (
             "        calendar: office\n        owner",
+            "        calendar: office\n        escalate: [{after: 1d, to: head}]\n        owner",
+            27,
+            f"{STAGE}.escalate.0.after",
+            "'1d' on a calendar may mean business days, or 24 open hours for each day; write open hours, such as 16h",
+        ),
+        (
+            "        calendar: office\n        owner",
+            "        calendar: office\n        abandoned_after: 2w\n        owner",
+            27,
+            f"{STAGE}.abandoned_after",
+            "'2w' on a calendar may mean business days, or 24 open hours for each day; write open hours, such as 16h",
+        ),
+        (
+            "        calendar: office\n        owner",
             "        calendar: ofice\n        owner",
             26,
             f"{STAGE}.calendar",
