@@ -13,6 +13,8 @@ from pipeline.core.rules import JUDGES, PromiseRule, StageRule
 from pipeline.operations.explanation import Explanation, Segment
 from pipeline.warehouse.explained import Figure, Published
 
+_TERMS = 6
+"""Of a sum that is written out; of more, only the total is told."""
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -158,6 +160,8 @@ def _segment(segment: Segment) -> str:
     lasted = segment.end - segment.start
     if segment.kind == "paused":
         took = f"stood still for {_long(lasted)}"
+    elif segment.kind == "closed":
+        took = f"closed for {_long(lasted)}"
     elif segment.spent == lasted:
         took = f"ran for {_long(lasted)}"
     else:
@@ -170,7 +174,7 @@ def _conclusion(explanation: Explanation) -> Iterator[str]:
     if explanation.segments and target is not None:
         ran = [segment.spent for segment in explanation.segments if segment.kind == "ran"]
         total = sum(ran)
-        sums = f"{' + '.join(map(_long, ran))} = {_long(total)}" if len(ran) > 1 else _long(total)
+        sums = f"{' + '.join(map(_long, ran))} = {_long(total)}" if 1 < len(ran) <= _TERMS else _long(total)
         compared = "more than" if total > target else "of"
         yield f"by {_at(explanation.end)} it had run for {sums}, {compared} the {_long(target)} that it has"
     if due == NEVER:

@@ -36,6 +36,8 @@ WHAT = {
     acts.HALT: "paused",
 }
 """What a touchpoint does to a promise or a stage."""
+MOST_SEGMENTS = 40
+"""Open and closed hours between two touchpoints that are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,11 @@ class Act:
 
 @dataclass(frozen=True)
 class Segment:
-    """What the clock did from `start` to `end`; `spent`: how much of the target that took, of the open time if there is a
-    calendar.
+    """What the clock did from `start` to `end`; `spent`: how much of the target that took. Where a long time on a calendar
+    is told as one, `spent` is less than it lasted.
     """
 
-    kind: Literal["ran", "paused"]
+    kind: Literal["ran", "paused", "closed"]
     start: Micros
     end: Micros
     spent: Micros
@@ -203,9 +205,14 @@ def _segments(
     since = start
 
     def close(at: Micros) -> None:
-        if at > since:
-            spent = 0 if paused else at - since if calendar is None else calendar.between(since, at)
-            found.append(Segment("paused" if paused else "ran", since, at, spent))
+        if at <= since:
+            return
+        if paused:
+            found.append(Segment("paused", since, at, 0))
+        elif calendar is None:
+            found.append(Segment("ran", since, at, at - since))
+        else:
+            found.extend(_by_hours(calendar, since, at))
 
     for act in told:
         time = act.entry.time
@@ -220,3 +227,18 @@ def _segments(
             since, paused = max(since, time), False
     close(end)
     return found
+
+
+def _by_hours(calendar: BusinessCalendar, start: Micros, end: Micros) -> list[Segment]:
+    """Open and closed hours in turn; as one if they are very many."""
+    found: list[Segment] = []
+    at = start
+    while at < end and len(found) < MOST_SEGMENTS:
+        opens, closes = calendar.opening(at), calendar.closing(at)
+        until = min(end, opens, closes)
+        if closes < opens:
+            found.append(Segment("ran", at, until, until - at))
+        else:
+            found.append(Segment("closed", at, until, 0))
+        at = until
+    return found if at == end else [Segment("ran", start, end, calendar.between(start, end))]

@@ -91,7 +91,18 @@ def test_what_ran_before_a_reset_is_not_laid_out() -> None:
 def test_closed_hours_are_no_time_that_has_run() -> None:
     journey_map = answer(due={"within": "8h", "calendar": "office"})
     found = explained(journey_map, [("02 15:00", OPENED), ("03 09:00", SOLVED)], "03 10:00")
-    assert segments(found) == [("ran", "02 15:00", "03 09:00", 2.0)]
+    assert segments(found) == [
+        ("ran", "02 15:00", "02 16:00", 1.0),
+        ("closed", "02 16:00", "03 08:00", 0.0),
+        ("ran", "03 08:00", "03 09:00", 1.0),
+    ]
+
+
+def test_very_many_days_are_told_as_one() -> None:
+    journey_map = answer(due={"within": "8h", "calendar": "office"})
+    found = explained(journey_map, [("02 15:00", OPENED), ("31 09:00", SOLVED)], "31 10:00")
+    # 20 days of seven hours but the holiday, an hour of the first and one of the last
+    assert segments(found) == [("ran", "02 15:00", "31 09:00", 1 + 19 * 7 + 2)]
 
 
 def test_a_touchpoint_that_changes_nothing_says_so() -> None:
@@ -196,10 +207,14 @@ What happened
 What the clock did
   2026-03-02 08:00 to 2026-03-02 09:00  ran for 1 h
   2026-03-02 09:00 to 2026-03-02 13:00  stood still for 4 h
-  2026-03-02 13:00 to 2026-03-03 13:30  ran for 7 h 30 min, and was closed for 17 h
+  2026-03-02 13:00 to 2026-03-02 16:00  ran for 3 h
+  2026-03-02 16:00 to 2026-03-03 08:00  closed for 16 h
+  2026-03-03 08:00 to 2026-03-03 11:00  ran for 3 h
+  2026-03-03 11:00 to 2026-03-03 12:00  closed for 1 h
+  2026-03-03 12:00 to 2026-03-03 13:30  ran for 1 h 30 min
 
 The conclusion
-  by 2026-03-03 13:30 it had run for 1 h + 7 h 30 min = 8 h 30 min, more than the 8 h that it has
+  by 2026-03-03 13:30 it had run for 1 h + 3 h + 3 h + 1 h 30 min = 8 h 30 min, more than the 8 h that it has
   due at 2026-03-03 13:00
   settled at 2026-03-03 13:30, 30 min late: broken
 
