@@ -25,10 +25,10 @@ $(COMPILED): $(INSTALLED) setup.py pipeline/core $(wildcard pipeline/core/*.py p
 demo: setup  ## the main job on the embedded services: simulate, stitch, detect, compare with the truth
 	$(BIN)/throughline demo
 
-test: setup tools lint  ## everything but the long runs, on the compiled core; its own tests on the interpreted one too
+test: setup tools lint  ## everything but the long runs, on the compiled core; its stories on the interpreted one too
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/engine
-	$(BIN)/python -m pytest tests/engine  # sessions and time-outs: nothing may run beside them
-	LAWS=0.05 THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q -n 2 tests/core tests/stories
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/engine  # sessions and time-outs: nothing else may run beside them
+	LAWS=0.05 THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q -n 2 tests/stories tests/core/test_memory_run.py
 
 test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: nothing is compiled
 	THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -m "not services and not data and not slow"

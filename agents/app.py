@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from agents import garbage, identity, ingest, journey, linker, warehouse
+from agents import garbage, identity, ingest, journey, learner, linker, warehouse
 from agents.deps import Deps
 from pipeline.core.budget import Budget
 from pipeline.core.plan import Plan, compile_plan
@@ -35,7 +35,7 @@ def create_app(settings: Settings, plan: Plan, metrics: Metrics, data: Path) -> 
     """A fresh Faust app with every agent registered; nothing is connected yet."""
     app = build_app(engine_config(settings, data), metrics)
     deps = Deps(settings, plan, metrics, Budget(settings.cache_memory_mb * 1024 * 1024))
-    for agent in (ingest, identity, linker, journey, warehouse):
+    for agent in (ingest, identity, linker, journey, learner, warehouse):
         agent.register(app, deps)
     return app
 

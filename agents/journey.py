@@ -31,6 +31,7 @@ def journey_config(deps: Deps) -> JourneyConfig:
     topology, settings = deps.topology, deps.settings
     return JourneyConfig(
         identity_topic=topology.identity,
+        stays_topic=topology.stays,
         enriched_topic=topology.enriched,
         findings_topic=topology.findings,
         state_topic=topology.state,

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from benchmarks.machine import machine
 from pipeline.core.journey import keys_of, open_journey
 from pipeline.core.learning import PERIOD, Stays
-from pipeline.core.messages import Entry, Micros
+from pipeline.core.messages import GOING_ON, Entry, Micros
 from pipeline.core.plan import JourneyRules, Plan, compile_plan
 from pipeline.imports.importer import Importer
 from pipeline.imports.mapping import load_mapping
@@ -69,9 +69,7 @@ def foretold(known: list[Visit], limit: Micros, learn: float, end: Micros) -> It
     """Every forecast of which the data, which ends at `end`, shows the outcome."""
     stays, known = Stays(), sorted(known, key=lambda visit: visit.entered)
     for entered, left in known:
-        stays.tell(entered, None, 1)
-        if left is not None:
-            stays.tell(entered, left, 1)
+        stays.tell(entered, GOING_ON if left is None else left, 1)
     begin = known[int(len(known) * learn)].entered // PERIOD + 1
     for period in range(begin, end // PERIOD + 1):
         curve, now = stays.curve(period), period * PERIOD

@@ -141,6 +141,7 @@ def journey_config(settings: Settings) -> JourneyConfig:
     topology = settings.topology
     return JourneyConfig(
         topology.identity,
+        topology.stays,
         topology.enriched,
         topology.findings,
         topology.state,

@@ -71,6 +71,11 @@ class Topology:
         return self._name("journeys.touchpoints")
 
     @property
+    def stays(self) -> str:
+        """One partition: the learner is the one writer of limits."""
+        return self._name("journeys.stays")
+
+    @property
     def enriched(self) -> str:
         return self._name("journeys.enriched")
 
@@ -113,6 +118,7 @@ class Topology:
             spec(self.identity, many, week),
             spec(self.links, 1, week),
             spec(self.journeys, many, week),
+            spec(self.stays, 1, week),
             spec(self.enriched, many, week),
             spec(self.findings, many, week),
             spec(self.state, many, compact),
@@ -124,4 +130,5 @@ class Topology:
             spec(self.changelog("identity", self.identity), many, changelog),
             spec(self.changelog("linker", self.links), 1, changelog),
             spec(self.changelog("journey", self.journeys), many, changelog),
+            spec(self.changelog("learner", self.stays), 1, changelog),
         ]

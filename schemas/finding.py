@@ -67,6 +67,35 @@ class EscalationDetail(Contract):
     at: Instant
 
 
+class LearnedDetail(Contract):
+    """A limit that was learned: `quantile` of the stays, `times` as long, going by `ended` stays that began in the 90 days
+    before `learned_at` (and by those that still went on). Between `low_seconds` and `high_seconds` the limit of all stays
+    that could be lies with 95 % confidence; without `high_seconds` nobody knows. `segment`: the value of the field by which
+    stays are told apart; absent if the limit is that of all.
+    """
+
+    quantile: float
+    times: float
+    ended: int
+    low_seconds: float
+    high_seconds: float | None = None
+    segment: str | None = None
+    learned_at: Instant
+
+
+class ForecastDetail(Contract):
+    """How probable it was, when the promise was made, that it breaks: going by `ended` promises made in the 90 days before
+    `learned_at`, and by those still open. `threshold`: at which probability it is at risk. `segment` as for a learned
+    limit.
+    """
+
+    probability: float
+    threshold: float
+    ended: int
+    segment: str | None = None
+    learned_at: Instant
+
+
 class PartsDetail(Contract):
     """A promise that is met in parts."""
 
@@ -98,6 +127,7 @@ class PromiseDetail(Contract):
     warnings: list[WarningDetail] = Field(default_factory=list)
     escalation: EscalationDetail | None = None
     parts: PartsDetail | None = None
+    forecast: ForecastDetail | None = None
 
 
 class ValueDetail(Contract):
@@ -133,7 +163,7 @@ class ValueDetail(Contract):
 
 
 class StallDetail(Contract):
-    """A visit to a stage that outlasted its limit.
+    """A visit to a stage that outlasted its limit: the one that its map declares, or one that was learned.
 
     `since` is the instant the stall began: `entered_at` plus `limit_seconds`, of which with a `calendar` only those count
     in which it is open.
@@ -143,13 +173,14 @@ class StallDetail(Contract):
     entered_at: Instant
     since: Instant
     limit_seconds: float
-    limit_kind: Literal["declared"]
+    limit_kind: Literal["declared", "learned"]
     left_at: Instant | None = None
     calendar: str | None = Field(default=None, description="The calendar that the limit was counted on.")
     attributes: dict[str, str] = Field(default_factory=dict, description="Product, region and such.")
     clock: ClockDetail | None = None
     warnings: list[WarningDetail] = Field(default_factory=list)
     escalation: EscalationDetail | None = None
+    learned: LearnedDetail | None = None
 
 
 class _Finding(Contract):

@@ -17,7 +17,7 @@ from schemas.base import DOMAINS, Contract, InconsistentError, Name, Place, Prob
 from schemas.calendars import Calendar, CalendarByField, DueEndOf, names_of
 from schemas.identifiers import DEFAULT_IDENTIFIERS, IdentifierKind
 from schemas.promises import DueWithin, Promise
-from schemas.stages import STAGE_TRIGGERS, Stage
+from schemas.stages import STAGE_TRIGGERS, ExpectedByField, Stage
 from schemas.triggers import FieldPath, Trigger, Triggers
 from schemas.values import ValueKind, ValuePromise
 
@@ -159,6 +159,12 @@ class JourneyMap(Contract):
                     if isinstance(chosen, CalendarByField):
                         before = () if kind == "stages" else ("due",)
                         yield (*at, kind, name, *before, "calendar", "field"), chosen.field
+                    if isinstance(rule, Stage) and isinstance(rule.expected, ExpectedByField):
+                        yield (*at, kind, name, "expected", "field"), rule.expected.field
+                    learned = getattr(rule, "learned" if kind == "stages" else "forecast", None)
+                    if learned is not None and learned.segment is not None:
+                        field = "learned" if kind == "stages" else "at_risk"
+                        yield (*at, kind, name, field, "segment"), learned.segment
                     for field in ("per", "parts", "part"):
                         if (path_or_none := getattr(rule, field, None)) is not None:
                             yield (*at, kind, name, field), path_or_none
@@ -200,12 +206,12 @@ class JourneyMap(Contract):
                 yield ("calendars", name, *place), message
 
     def _misused_calendars(self) -> Iterator[Problem]:
-        for place, field, within, name, duration in self._uses_of_calendars():
+        for place, counted, within, name, duration in self._uses_of_calendars():
             calendar = self.calendars.get(name)
             if calendar is None:
                 remedy = f"{_meant(name, self.calendars)}add it under calendars, with its zone and hours"
                 yield (*place, "calendar", *within), f"the calendar {name!r} is not declared; {remedy}"
-            elif duration is None and field == "expected":
+            elif duration is None and counted == ("expected",):
                 wrong = "without `expected` the stage has no limit that a calendar could count"
                 yield (*place, "calendar"), f"{wrong}; add it, or take the calendar out"
             elif duration is not None and duration > _LONGEST_WEEKS * timedelta(
@@ -213,23 +219,25 @@ class JourneyMap(Contract):
             ):
                 wrong = f"the calendar {name!r} is open {calendar.weekly_minutes() / 60:g} h a week"
                 remedy = "write a shorter duration or other hours"
-                yield (*place, field), f"{wrong}, so that this takes more than ten years; {remedy}"
+                yield (*place, *counted), f"{wrong}, so that this takes more than ten years; {remedy}"
 
-    def _uses_of_calendars(self) -> Iterator[tuple[Place, str, Place, str, timedelta | None]]:
-        """Where a calendar is used: (place, the field that it counts, its place in a choice, its name, the duration if
-        there is one).
+    def _uses_of_calendars(self) -> Iterator[tuple[Place, Place, Place, str, timedelta | None]]:
+        """Where a calendar is used: (place, what it counts, its place in a choice, its name, the duration if there is
+        one).
         """
         for journey_name, journey in self.journeys.items():
             at: Place = ("journeys", journey_name)
             for name, stage in journey.stages.items():
+                durations: list[tuple[Place, timedelta | None]] = [*stage.durations()]
                 for within, calendar in names_of(stage.calendar):
-                    yield (*at, "stages", name), "expected", within, calendar, stage.expected
+                    for place, duration in durations or [(("expected",), None)]:
+                        yield (*at, "stages", name), place, within, calendar, duration
             for name, promise in journey.deadlines.items():
                 due = promise.due
                 counts = "end_of" if isinstance(due, DueEndOf) else "within"
-                duration = due.within if isinstance(due, DueWithin) else None
+                runs = due.within if isinstance(due, DueWithin) else None
                 for within, calendar in names_of(promise.calendar):
-                    yield (*at, "promises", name, "due"), counts, within, calendar, duration
+                    yield (*at, "promises", name, "due"), (counts,), within, calendar, runs
 
 
 _LONGEST_WEEKS = 10 * 52

@@ -18,6 +18,7 @@ from schemas.base import Contract, Place, Problem
 from schemas.calendars import CalendarByField, CalendarChoice, DueEndOf
 from schemas.clocks import Clocked, Share
 from schemas.durations import Duration, clear_on_a_calendar
+from schemas.learned import Forecast
 from schemas.triggers import DataPath, FieldPath, Trigger, Triggers
 
 
@@ -70,7 +71,8 @@ class Promise(Clocked):
 
     The first touchpoint of `met_by` in that journey meets it, whether before or after the making; at or
     before `due` it is kept, later it is broken. A touchpoint of `cancelled_by` that comes first, and not
-    after `due`, cancels it. `at_risk` is the share of the way from made to due at which it is at risk.
+    after `due`, cancels it. `at_risk` is the share of the way from made to due at which it is at risk, or how probable
+    it has to be that it breaks.
 
     A touchpoint of `revised_by` names another due time, as the making did; `judged_by` says which of those that were named
     in time counts, of which the best is the earliest. `starts`: the instant in the making at which the clock started, if
@@ -91,7 +93,11 @@ class Promise(Clocked):
     parts: FieldPath | None = None
     part: FieldPath | None = None
     owed_by: Annotated[str, StringConstraints(min_length=1)]
-    at_risk: Share = 0.75
+    at_risk: Annotated[
+        # a tag is no name of a field: it would be taken for part of the place of a mistake
+        Annotated[Share, Tag("Share")] | Annotated[Forecast, Tag("Forecast")],
+        Discriminator(lambda value: "Forecast" if isinstance(value, dict | Forecast) else "Share"),
+    ] = 0.75
     severity: Literal["info", "warning", "critical"] = "warning"
     title: str | None = None
 
@@ -106,6 +112,11 @@ class Promise(Clocked):
         return bool(
             self.has_clock or self.revised_by or self.per or self.parts or self.warn_at or self.escalate
         )
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """How it is at risk, if not by a share of the way."""
+        return self.at_risk if isinstance(self.at_risk, Forecast) else None
 
     def triggers(self) -> Iterator[tuple[Place, list[Trigger]]]:
         """Where it names touchpoints."""
@@ -134,6 +145,10 @@ class Promise(Clocked):
             if is_told and getattr(self, field):
                 wrong = "only a duration (`within`) has a clock; an instant that was told stands until another is told"
                 yield (field,), f"{wrong}; take it out, or use `revised_by`"
+        for field in ("paused_by", "reset_by"):
+            if self.forecast is not None and getattr(self, field):
+                wrong = "how probable it is that a promise breaks is known only of a clock that runs through"
+                yield (field,), f"{wrong}; take this out, or write a share in `at_risk`"
         if self.revised_by and not is_told:
             wrong = "a duration names no new date; what lets it run anew is `reset_by`"
             yield ("revised_by",), f"{wrong}; use that, or a due time that is a `field`"

@@ -7,7 +7,7 @@ merging hold every pipeline against, the one in memory too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.core.kinds import ranks
 from pipeline.core.linking import Links, persons, rules_of, said, shared_by_strangers
@@ -28,6 +28,7 @@ class Told:
     type: str
     identities: Mapping[str, str]
     order: str | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> Said:

@@ -142,6 +142,24 @@ LEDGER: dict[str, Any] = {
     "parts": {"needed": 4, "brought": 1.5},
 }
 """What a promise may say besides."""
+LEARNED: dict[str, Any] = {
+    "quantile": 0.95,
+    "times": 1.5,
+    "ended": 412,
+    "low_seconds": 79_200.25,
+    "high_seconds": 93_600,
+    "segment": "Ögun's",
+    "learned_at": "2018-05-01T00:00:00Z",
+}
+"""What a stall may say of a limit that was learned."""
+FORECAST: dict[str, Any] = {
+    "probability": 0.125,
+    "threshold": 0.5,
+    "ended": 1_302,
+    "segment": "express",
+    "learned_at": "2018-04-30T00:00:00Z",
+}
+"""What a promise may say of earlier ones."""
 
 
 def _details(changes: dict[str, object]) -> dict[str, Any]:
@@ -228,6 +246,7 @@ def stall(
     finding_id: str, entered: str, status: StallStatus = "opened", revision: int = 0, **changes: object
 ) -> StallFinding:
     """A visit of Anna's to `in_transit`, limit a day; `stuck_hours` beyond it if it is over."""
+    details = _details(changes)
     entered_at = at(entered)
     since = entered_at + timedelta(days=1)
     stuck = changes.pop("stuck_hours", None)
@@ -236,9 +255,9 @@ def stall(
         entered_at=entered_at,
         since=since,
         limit_seconds=86400.0,
-        limit_kind="declared",
+        limit_kind="learned" if "learned" in details else "declared",
         left_at=since + timedelta(hours=float(str(stuck))) if stuck is not None else None,
-        **_details(changes),
+        **details,
     )
     fields: dict[str, object] = {
         "finding_id": finding_id,

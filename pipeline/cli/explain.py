@@ -98,7 +98,8 @@ def _explained(
     said = published.said
     rules, rule = _rule(plan, published, map_name)
     opening = next((entry for entry in entries if _name(entry) == said.evidence[0]), None)
-    found = opening and explain(rules, rule, entries, opening, micros(said.detected_at))
+    decided = said.detail.decided_by_others
+    found = opening and explain(rules, rule, entries, opening, micros(said.detected_at), decided)
     if not found:
         raise NotExplainedError(
             f"under {map_name}, the touchpoints of {said.journey_type} {said.journey_key} that are in "

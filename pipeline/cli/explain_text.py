@@ -11,7 +11,7 @@ from pipeline.core.instants import EPOCH, NEVER, SECOND, moment
 from pipeline.core.messages import Entry, Micros
 from pipeline.core.rules import JUDGES, PromiseRule, StageRule
 from pipeline.operations.explanation import Explanation, Segment
-from pipeline.warehouse.explained import Figure, Published
+from pipeline.warehouse.explained import Detail, Figure, Published
 
 _TERMS = 6
 """Of a sum that is written out; of more, only the total is told."""
@@ -101,6 +101,7 @@ def lines_of(published: Published, explanation: Explanation) -> Iterator[Text]:
     yield from _head(published, "promise" if said.type == "promise" else "stage")
     yield Text("The rule", "bold")
     yield from _indented(_rule(explanation))
+    yield from _indented(_learned(said.detail))
     yield Text("")
     yield Text("What happened", "bold")
     for act in explanation.acts:
@@ -137,7 +138,11 @@ def _rule(explanation: Explanation) -> Iterator[str]:
     rule, target = explanation.rule, explanation.target
     on = f" of open time on the calendar {rule.calendar.name}" if rule.calendar else ""
     if isinstance(rule, StageRule):
-        yield f"longer than {_long(target or 0)}{on} is a stall; owned by {rule.owner}"
+        on = "" if explanation.is_learned else on
+        if target is None:
+            yield f"a stall is what lasts longer than was learned, and nothing was; owned by {rule.owner}"
+        else:
+            yield f"longer than {_long(target)}{on} is a stall; owned by {rule.owner}"
         return
     assert isinstance(rule, PromiseRule)
     if target is not None:
@@ -147,13 +152,44 @@ def _rule(explanation: Explanation) -> Iterator[str]:
     else:
         calendar = rule.calendar.name if rule.calendar else ""
         yield f"due at the end of a business day on the calendar {calendar}; owed by {rule.owner}"
-    yield f"at risk from {rule.at_risk:.0%} of the way on"
+    if not explanation.is_learned:
+        yield f"at risk from {rule.at_risk:.0%} of the way on"
     if rule.judged_by != JUDGES.index("latest"):
         yield f"judged by the {JUDGES[rule.judged_by]} due time that was told"
     if rule.per is not None:
         yield f"of several in one journey, told apart by {rule.per}"
     if rule.parts is not None:
         yield f"met in as many parts as {rule.parts} of the making says"
+
+
+def _learned(detail: Detail) -> Iterator[str]:
+    """What was learned of others, and from how many."""
+    if (limit := detail.learned) is not None:
+        times = "" if limit.times == 1 else f"{limit.times:g} times "
+        others = f"the {_seconds(detail.limit_seconds / limit.times)} that {limit.quantile:.0%} of stays do not outlast"
+        low, high = _seconds(limit.low_seconds), limit.high_seconds
+        bounds = f"more than {low}" if high is None else f"from {low} to {_seconds(high)}"
+        yield f"this was learned: {times}{others}"
+        yield f"with 95% confidence it is {bounds}"
+        yield _rests_on("stays", limit.ended, limit.segment, limit.learned_at)
+    if (forecast := detail.forecast) is not None and detail.at_risk_at is not None:
+        others = (
+            f"of earlier ones that took so long, {forecast.threshold:.0%} took longer than to the due time"
+        )
+        yield f"at risk from {_moment(detail.at_risk_at)} on: {others}"
+        yield f"when it was made, it was {forecast.probability:.0%} probable that it breaks"
+        yield _rests_on("promises", forecast.ended, forecast.segment, forecast.learned_at)
+
+
+def _rests_on(what: str, ended: int, segment: str | None, learned_at: datetime) -> str:
+    of = "" if segment is None else f" of {segment}"
+    return (
+        f"going by {ended:,} {what}{of} that had ended, and those that went on, as of {_moment(learned_at)}"
+    )
+
+
+def _seconds(seconds: float) -> str:
+    return _long(round(seconds * SECOND))
 
 
 def _segment(segment: Segment) -> str:
@@ -177,7 +213,9 @@ def _conclusion(explanation: Explanation) -> Iterator[str]:
         sums = f"{' + '.join(map(_long, ran))} = {_long(total)}" if 1 < len(ran) <= _TERMS else _long(total)
         compared = "more than" if total > target else "of"
         yield f"by {_at(explanation.end)} it had run for {sums}, {compared} the {_long(target)} that it has"
-    if due == NEVER:
+    if due == NEVER and target is None:
+        yield "it has no limit"
+    elif due == NEVER:
         yield "no due time: it lies beyond the calendar's years"
     elif explanation.segments and explanation.segments[-1].kind == "paused":
         yield f"it stands still; if it went on at once it would be due at {_at(due)}"

@@ -22,7 +22,7 @@ from pipeline.settings import Settings
 from pipeline.topology import Topology
 
 _PORTS = 64
-_STAGES = ("ingest", "identity", "journey")
+_STAGES = ("ingest", "identity", "journey", "learner")
 
 
 def status(
@@ -53,6 +53,7 @@ def _stages(topology: Topology) -> list[tuple[str, list[str]]]:
         ("identity", [topology.identity]),
         ("linker", [topology.links]),
         ("journey", [topology.journeys]),
+        ("learner", [topology.stays]),
         ("warehouse", published),
         ("buckets", [topology.buckets]),
     ]

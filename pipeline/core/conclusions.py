@@ -9,10 +9,13 @@ from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.fields import key_text
 from pipeline.core.instants import NEVER, SECOND
 from pipeline.core.journey import Journey
-from pipeline.core.messages import Entry, Micros
+from pipeline.core.learning import learned_at
+from pipeline.core.messages import Entry, Limit, Micros
 from pipeline.core.outputs import (
     ClockDetail,
     EscalationDetail,
+    ForecastDetail,
+    LearnedDetail,
     PartsDetail,
     PromiseDetail,
     PromiseFinding,
@@ -23,8 +26,8 @@ from pipeline.core.outputs import (
     moment,
 )
 from pipeline.core.person import Person
-from pipeline.core.promises import Making
-from pipeline.core.rules import JUDGES, Rule
+from pipeline.core.promises import Making, break_probability
+from pipeline.core.rules import JUDGES, LearnedRule, Rule
 from pipeline.core.stalls import Visit
 from pipeline.core.stored import ClockState, Terms
 
@@ -49,6 +52,15 @@ def promise_finding(person: Person, journey: Journey, making: Making) -> Promise
         detail.calendar = rule.calendar.name
     if rule.attributes:
         detail.attributes = attributes(rule, entry)
+    if making.learned is not None and rule.learned is not None:
+        others, segment = making.learned
+        detail.forecast = ForecastDetail(
+            break_probability(making, others),
+            rule.learned.threshold,
+            others.ended,
+            moment(learned_at(entry.time)),
+            segment,
+        )
     evidence = [reference(entry)]
     if terms is not None:
         _tell_terms(detail, making, terms)
@@ -86,10 +98,13 @@ def stall_finding(person: Person, journey: Journey, visit: Visit) -> StallFindin
     assert status is not None
     # what is withdrawn may have no limit any more, or none that its calendar reaches
     since = moment(entry.time if visit.since == NEVER else visit.since)
-    limit = rule.limit or 0
+    limit = visit.limit or 0
     left_at = None if left is None else moment(left.time)
     detail = StallDetail(rule.name, moment(entry.time), since, limit / SECOND, "declared", left_at)
-    if rule.calendar is not None:
+    if visit.learned is not None and rule.learned is not None:
+        detail.limit_kind = "learned"
+        detail.learned = _learned(rule.learned, entry, *visit.learned)
+    elif rule.calendar is not None:
         detail.calendar = rule.calendar.name
     if rule.attributes:
         detail.attributes = attributes(rule, entry)
@@ -115,6 +130,18 @@ def stall_finding(person: Person, journey: Journey, visit: Visit) -> StallFindin
         rule.severity,
         status,
         detail,
+    )
+
+
+def _learned(rule: LearnedRule, opening: Entry, limit: Limit, segment: str | None) -> LearnedDetail:
+    return LearnedDetail(
+        rule.quantile,
+        rule.times,
+        limit.ended,
+        limit.low / SECOND,
+        moment(learned_at(opening.time)),
+        None if limit.high is None else limit.high / SECOND,
+        segment,
     )
 
 

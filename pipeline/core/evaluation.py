@@ -14,6 +14,7 @@ from pipeline.core import enrich
 from pipeline.core.budget import Budget
 from pipeline.core.cutting import shorten
 from pipeline.core.findings import Findings
+from pipeline.core.frames import FrameWriter
 from pipeline.core.instants import NEVER
 from pipeline.core.journey import EntryKey, Passage
 from pipeline.core.journey_memory import JourneyMemory
@@ -33,6 +34,7 @@ class JourneyConfig:
     """
 
     identity_topic: str
+    stays_topic: str
     enriched_topic: str
     findings_topic: str
     state_topic: str
@@ -55,6 +57,7 @@ class Evaluation:
         plan: Plan,
         enricher: enrich.Enricher,
         memory: JourneyMemory,
+        stays: FrameWriter,
     ) -> None:
         self._send = outbox.send
         self._partition = partition
@@ -65,7 +68,7 @@ class Evaluation:
         self._memory = memory
         self._counts = memory.counts
         self._time = memory.time
-        self._findings = Findings(outbox, config.findings_topic, self._time)
+        self._findings = Findings(outbox, config.findings_topic, self._time, memory.limits, stays)
 
     def conclude(self, person: Person) -> None:
         """Publish what is new about a person, or owe it, and save the person."""
@@ -82,6 +85,14 @@ class Evaluation:
         person.next_deadline = min([journey.next_deadline for journey in journeys], default=NEVER)
         self._memory.schedule(person.id, person.next_deadline)
         self._memory.persons.save(person)
+
+    def judge_again(self, person: Person) -> None:
+        """Conclude anew what limits that were learned since may decide."""
+        for journey in person.journeys.values():
+            if journey.rules.learned:
+                journey.is_stale = True
+                person.touched[journey.id] = journey
+        self.conclude(person)
 
     def refold(self, person: Person) -> None:
         """Refold what is stale and publish the touchpoints that have waited for it."""

@@ -14,13 +14,15 @@ import msgspec
 
 from pipeline.core import promises, stalls, value_conclusions, values
 from pipeline.core.conclusions import attributes, promise_finding, stall_finding
+from pipeline.core.frames import FrameWriter
 from pipeline.core.instants import NEVER
-from pipeline.core.journey import Journey
-from pipeline.core.messages import Entry, Micros, Published
+from pipeline.core.journey import TOLD, Journey
+from pipeline.core.limits import LearnedLimits, facts_of, merge_told
+from pipeline.core.messages import GOING_ON, Entry, Fact, Micros, Published, Stayed
 from pipeline.core.outputs import Finding, encode, moment
 from pipeline.core.person import Person, Suspect
 from pipeline.core.promises import Making, PromiseFold
-from pipeline.core.rules import PromiseRule, Rule, StageRule, ValueRule
+from pipeline.core.rules import LearnedRule, PromiseRule, Rule, StageRule, ValueRule
 from pipeline.core.stalls import StageFold, Visit
 from pipeline.core.stored import Observed
 from pipeline.core.values import Told, ValueFold, ValueMaking
@@ -36,10 +38,17 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 
 
 class Findings:
-    """Publishes the differences of one batch to `topic`; `watermark` is in microseconds."""
+    """Publishes the differences of one batch to `topic`; `watermark` is in microseconds.
 
-    def __init__(self, outbox: Outbox, topic: str, watermark: Micros) -> None:
+    Of what is learned it tells the learner by way of `stays`, and judges by what is known in `limits`.
+    """
+
+    def __init__(
+        self, outbox: Outbox, topic: str, watermark: Micros, limits: LearnedLimits, stays: FrameWriter
+    ) -> None:
         self._send = outbox.send
+        self._limits = limits
+        self._stays = stays
         self._topic = topic
         self._watermark = watermark
         self._detected_at = moment(watermark)
@@ -68,6 +77,9 @@ class Findings:
         """Withdraw what was published and no evaluated journey holds any more."""
         for name, suspect in person.suspects.items():
             opening = person.trail.index.get((suspect.opening.source, suspect.opening.id), suspect.opening)
+            if isinstance(suspect.rule, LearnedRule):
+                self._tell(person, suspect.journey, suspect.rule, opening, name, None)
+                continue
             revision = self._number(person, suspect.journey, opening, name, WITHDRAWN)
             if revision:
                 self._withdraw(person, suspect, name, revision)
@@ -77,6 +89,8 @@ class Findings:
         """Publish the promises of a rule and keep the unsettled ones; the soonest of their deadlines."""
         soonest, unsettled, watermark = NEVER, [], self._watermark
         for making in fold.makings:
+            if making.rule.learned is not None:
+                self._forecast(person, journey, making.rule.learned, making)
             status, settled = promises.judge(making, watermark)
             settled_by = None if not settled else making.cancelled if status == "cancelled" else making.met
             terms = making.terms
@@ -97,6 +111,8 @@ class Findings:
         content: tuple[Any, ...] = (making.status, person.id, settled_by, facts)
         if rule.calendar is not None:
             content += (rule.calendar.name,)
+        if making.learned is not None:
+            content += (*making.learned,)
         if making.terms is not None or rule.attributes:
             content += (making.passed, making.terms, attributes(rule, entry))
         revision = self._revision(person, journey, rule, making, content)
@@ -133,15 +149,65 @@ class Findings:
         inside.
         """
         ended, fold.ended = fold.ended, ()
-        if rule.limit is None:
+        if not rule.may_stall:
             return NEVER
-        for visit in ended:
-            self._stall(person, journey, visit)
         inside = fold.inside
-        if inside is None:
-            return NEVER
-        self._stall(person, journey, inside)
-        return stalls.deadline(inside, self._watermark)
+        for visit in ended if inside is None else (*ended, inside):
+            if rule.learned is not None:
+                self._learn(person, journey, rule.learned, visit)
+            self._stall(person, journey, visit)
+        return NEVER if inside is None else stalls.deadline(inside, self._watermark)
+
+    def _learn(self, person: Person, journey: Journey, rule: LearnedRule, visit: Visit) -> None:
+        """Tell the learner of a visit, and judge it by what was learned of others."""
+        entry, left = visit.entry, visit.left
+        fact = (rule.segment_of(entry), entry.time, GOING_ON if left is None else left.time)
+        self._tell(person, journey, rule, entry, journey.finding_id(rule, entry), fact)
+        if not visit.is_judged_by_others:
+            visit.is_judged_by_others = True
+            if (found := self._limits.find(rule, entry)) is not None:
+                stalls.limit_by_others(visit, *found)
+
+    def _forecast(self, person: Person, journey: Journey, rule: LearnedRule, making: Making) -> None:
+        """Tell the learner how long a promise took, and when it is at risk by what was learned of others."""
+        entry, met = making.entry, making.met
+        fact: Fact | None = None
+        if making.cancelled is None or met is not None:
+            fact = (
+                rule.segment_of(entry),
+                entry.time,
+                GOING_ON if met is None else max(entry.time, met.time),
+            )
+        self._tell(person, journey, rule, entry, journey.finding_id(rule, entry), fact)
+        if not making.is_judged_by_others:
+            making.is_judged_by_others = True
+            making.learned = self._limits.find(rule, entry)
+        if making.learned is not None:
+            promises.forecast(making, making.learned[0], rule.threshold)
+
+    def _tell(
+        self,
+        person: Person,
+        journey: Journey,
+        rule: LearnedRule,
+        opening: Entry,
+        name: str,
+        fact: Fact | None,
+    ) -> None:
+        """Tell the learner what holds of a stay now, None: nothing, if that is not what it was told last."""
+        if fact is not None and person.suspects:
+            person.suspects.pop(name, None)
+        digest = b"" if fact is None else _pack([fact])
+        known = next((each for each in opening.findings if each.finding_id == name), None)
+        if digest == (b"" if known is None else known.digest):
+            return
+        before = [] if known is None else facts_of(known.digest)
+        told = Published(name, 0 if known is None else known.revision + 1, digest)
+        opening.findings = (*[each for each in opening.findings if each is not known], told)
+        person.mark(journey, opening)
+        if fact is not None and not before:
+            self._limits.remember(person.id, fact[1])
+        self._stays.add(0, Stayed(rule.label, before, fact))
 
     def _stall(self, person: Person, journey: Journey, visit: Visit) -> None:
         rule, status = visit.rule, stalls.judge(visit, self._watermark)
@@ -155,7 +221,9 @@ class Findings:
         content: tuple[Any, ...] | None = None
         if status != "withdrawn":
             by = left and (left.time, left.source, left.id)
-            content = (status, person.id, by, (entry.time, rule.limit, rule.owner, rule.severity))
+            content = (status, person.id, by, (entry.time, visit.limit, rule.owner, rule.severity))
+            if visit.learned is not None:
+                content += (*visit.learned,)
             if rule.calendar is not None:
                 content += (visit.since, rule.calendar.name)
             if rule.is_told_more:
@@ -234,7 +302,9 @@ def merge_published(mine: tuple[Published, ...], theirs: tuple[Published, ...]) 
     merged = {known.finding_id: known for known in mine}
     for known in theirs:
         other = merged.get(known.finding_id)
-        merged[known.finding_id] = (
-            Published(known.finding_id, max(known.revision, other.revision), UNSURE) if other else known
-        )
+        if other is not None:
+            told = merge_told(other.digest, known.digest) if known.finding_id.startswith(TOLD) else UNSURE
+            merged[known.finding_id] = Published(known.finding_id, max(known.revision, other.revision), told)
+        else:
+            merged[known.finding_id] = known
     return tuple(merged.values())

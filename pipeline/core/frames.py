@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from pipeline.core.messages import Heard, IdentityMessage, JourneyMessage
+from pipeline.core.messages import Heard, IdentityMessage, JourneyMessage, StayMessage
 from pipeline.ports import Outbox, Record
 
 MAX_MESSAGES: Final = 500
@@ -51,6 +51,7 @@ class Frames(Generic[M]):
 IDENTITY_FRAMES: Frames[IdentityMessage] = Frames(IdentityMessage)
 JOURNEY_FRAMES: Frames[JourneyMessage] = Frames(JourneyMessage)
 LINK_FRAMES: Frames[Heard] = Frames(Heard)
+STAY_FRAMES: Frames[StayMessage] = Frames(StayMessage)
 
 
 def encode_frame(messages: list[bytes]) -> bytes:

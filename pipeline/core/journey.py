@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from pipeline.core import promises, stalls, values
 from pipeline.core.acts import ABANDON, END, ENTER, OF_PROMISES, OF_VALUES
@@ -18,7 +18,7 @@ from pipeline.core.instants import NEVER
 from pipeline.core.messages import Entry, Micros
 from pipeline.core.plan import JourneyRules, applies
 from pipeline.core.promises import PromiseFold
-from pipeline.core.rules import Rule
+from pipeline.core.rules import LearnedRule, Rule
 from pipeline.core.stalls import StageFold
 from pipeline.core.stored import Base, Order
 from pipeline.core.values import ValueFold
@@ -30,6 +30,8 @@ Moves = tuple[Names, Names]
 Passage = tuple[Names, Names, Names]
 """The names of the stages that a touchpoint entered, left, and left the journey in."""
 _STAYED: Moves = ((), ())
+TOLD: Final = "t"
+"""With this begins the name under which a touchpoint keeps what the learner was told of it; a finding's is hexadecimal."""
 Lost = tuple[str, int]
 """A making that a base has no room for: the label of its rule and the identity of its touchpoint."""
 
@@ -63,7 +65,8 @@ def finding_id(rule: Rule, journey: str, opening: Entry) -> str:
     # a source and an id may hold any character, so that only a length tells where one ends
     source = opening.source
     text = f"{rule.label}\0{journey}\0{len(source)}\0{source}{opening.id}"
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    name = blake2b(text.encode(), digest_size=16).hexdigest()
+    return TOLD + name[1:] if isinstance(rule, LearnedRule) else name
 
 
 class Journey:

@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.core.budget import Budget
 from pipeline.core.deadlines import Deadlines
+from pipeline.core.limits import LearnedLimits
 from pipeline.core.messages import Micros
 from pipeline.core.persons import Persons
 from pipeline.core.plan import Plan, plan_from
@@ -59,6 +60,7 @@ class JourneyMemory:
         self._channels = [f"identity/{partition}" for partition in range(partitions)]
         self.watermark = Watermark(self._channels, self._kept.marks, self._kept.watermark)
         self._deadlines = Deadlines(store)
+        self.limits = LearnedLimits(store)
         self._outdated: list[str] = []
         if len(self._plans) > 1:
             self._find_outdated(None)

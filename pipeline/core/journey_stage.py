@@ -31,6 +31,7 @@ from pipeline.core.messages import (
     Entry,
     JourneyMark,
     JourneyMessage,
+    Limits,
     Micros,
     Origin,
     Parcel,
@@ -46,7 +47,7 @@ from pipeline.core.trail import OriginKey
 from pipeline.ports import Outbox, Record, Store
 
 CHUNK = 2000
-"""Persons folded anew under a changed map in one batch."""
+"""Persons folded anew in one batch, under a changed map or by limits that were learned since."""
 DUE = 4000
 """Persons whose deadlines have passed that one batch evaluates; the next ones go on."""
 
@@ -103,15 +104,16 @@ class JourneyStage:
     @property
     def owes(self) -> bool:
         """Whether something was put off until `quiet`: states, counts, deadlines that have passed, or the
-        folding of persons under a changed map.
+        folding of persons under a changed map or by other limits.
         """
         memory = self._memory
-        return memory.owes or memory.has_outdated or memory.has_due
+        return memory.owes or memory.has_outdated or memory.has_due or memory.limits.has_affected
 
     def _begin(self, outbox: Outbox) -> None:
         self._changed = {}
         self._time = self._memory.time
         self._identity = FrameWriter(outbox, self._config.identity_topic, self._config.partitions)
+        self._stays = FrameWriter(outbox, self._config.stays_topic, 1)
         self._evaluation = self._evaluate(outbox)
 
     def _evaluate(self, outbox: Outbox) -> Evaluation:
@@ -122,6 +124,7 @@ class JourneyStage:
             plan=self._plan,
             enricher=self._enricher,
             memory=self._memory,
+            stays=self._stays,
         )
 
     def _conclude(self, outbox: Outbox, state_lag: int) -> None:
@@ -136,11 +139,20 @@ class JourneyStage:
         for person_id in memory.take_outdated(CHUNK):
             conclude(memory.persons.get(person_id))
         memory.persons.trim()
+        for person_id in memory.limits.take_affected(CHUNK):
+            evaluation.judge_again(memory.persons.get(person_id))
+        memory.persons.trim()
+        if self._plan.learned and memory.watermark.time is not None:
+            # all stays before it have been told, however many conclusions were put off
+            mark = memory.limits.mark(self._partition, memory.watermark.time)
+            if mark is not None:
+                self._stays.add(0, mark)
         for person_id in memory.take_owed(state_lag):
             evaluation.state(memory.persons.get(person_id))
         if memory.take_counts(state_lag):
             evaluation.stage_counts()
         self._identity.flush()
+        self._stays.flush()
         memory.save()
 
     def _person(self, person_id: str) -> Person:
@@ -160,6 +172,8 @@ class JourneyStage:
             self._release(message)
         elif isinstance(message, Receive):
             self._receive(message)
+        elif isinstance(message, Limits):
+            self._memory.limits.hear(message)
 
     def _arrive(self, message: Arrive) -> None:
         touchpoint, steps = message.touchpoint, message.path
@@ -275,6 +289,9 @@ class JourneyStage:
                 self._carry(identifier, part)
         self.counts["received"] += len(parcel.entries)
         self.counts.update(moves.receive(person, self._plan, parcel, self._config.duplicate_ids))
+        if self._plan.learned:
+            for entry in parcel.entries:
+                self._memory.limits.remember_told(person.id, entry.findings)
         for origin in parcel.origins:
             self._evaluation.override(origin, person)
 

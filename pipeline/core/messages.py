@@ -9,7 +9,7 @@ travel only inside the touchpoint. A *step* is (token, version of that identifie
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -185,7 +185,46 @@ class JourneyMark(msgspec.Struct, array_like=True, tag="m", frozen=True, gc=Fals
     time: Micros
 
 
-JourneyMessage = Arrive | Receive | Release | JourneyMark
+class Limit(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What was learned of one segment, or of all: how many stays have `ended`; the limit of a stage and the bounds of its
+    error (`high` None: unknown); of a promise `passed`, the durations within which 1 %, 2 %, … of all ended, as far as is
+    known.
+    """
+
+    ended: int
+    duration: Micros = 0
+    low: Micros = 0
+    high: Micros | None = None
+    passed: tuple[Micros, ...] = ()
+
+
+class Limits(msgspec.Struct, array_like=True, tag="l", frozen=True, gc=False):
+    """journeys: what holds for stays that begin in `period`: (label of the rule, segment, the limit or that there is
+    none).
+    """
+
+    period: int
+    limits: list[tuple[str, str | None, Limit | None]]
+
+
+JourneyMessage = Arrive | Receive | Release | JourneyMark | Limits
+
+
+Fact = tuple[str | None, Micros, Micros]
+"""A stay, as the learner was told of it: segment, when it began, when it ended or `GOING_ON`."""
+GOING_ON: Final = -1
+
+
+class Stayed(msgspec.Struct, array_like=True, tag="s", frozen=True, gc=False):
+    """stays: of the rule with this label these facts no longer hold, and this one does now, if any."""
+
+    rule: str
+    before: list[Fact]
+    now: Fact | None
+
+
+StayMessage = Stayed | JourneyMark
+"""A mark on `journeys.stays` says that all stays that `channel` knows of before `time` have been told."""
 
 
 # Identity passes the touchpoint of a route and the entries of a parcel on unread: decoding and encoding them would cost

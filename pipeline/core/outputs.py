@@ -86,6 +86,24 @@ class EscalationDetail(msgspec.Struct, gc=False):
     at: datetime
 
 
+class LearnedDetail(msgspec.Struct, gc=False, omit_defaults=True):
+    quantile: float
+    times: float
+    ended: int
+    low_seconds: float
+    learned_at: datetime
+    high_seconds: float | None = None
+    segment: str | None = None
+
+
+class ForecastDetail(msgspec.Struct, gc=False, omit_defaults=True):
+    probability: float
+    threshold: float
+    ended: int
+    learned_at: datetime
+    segment: str | None = None
+
+
 class PartsDetail(msgspec.Struct, gc=False):
     needed: float
     brought: float
@@ -109,6 +127,7 @@ class PromiseDetail(msgspec.Struct, gc=False, omit_defaults=True):
     warnings: list[WarningDetail] = []
     escalation: EscalationDetail | None = None
     parts: PartsDetail | None = None
+    forecast: ForecastDetail | None = None
 
 
 class ValueDetail(msgspec.Struct, gc=False, omit_defaults=True):
@@ -139,13 +158,14 @@ class StallDetail(msgspec.Struct, gc=False, omit_defaults=True):
     entered_at: datetime
     since: datetime
     limit_seconds: float
-    limit_kind: Literal["declared"]
+    limit_kind: Literal["declared", "learned"]
     left_at: datetime | None = None
     calendar: str | None = None
     attributes: dict[str, str] = {}
     clock: ClockDetail | None = None
     warnings: list[WarningDetail] = []
     escalation: EscalationDetail | None = None
+    learned: LearnedDetail | None = None
 
 
 class PromiseFinding(msgspec.Struct, gc=False, tag_field="type", tag="promise"):

@@ -230,7 +230,7 @@ class Person:
         """Let everything that was published of an opening in a journey prove itself again."""
         published = {known.finding_id for known in entry.findings}
         of = journey.rules
-        rules: tuple[Rule, ...] = (*of.promises, *of.values, *of.stages)
+        rules: tuple[Rule, ...] = (*of.promises, *of.values, *of.stages, *of.learned)
         for rule in rules:
             name = journey.finding_id(rule, entry)
             if name in published:

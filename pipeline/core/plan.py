@@ -9,7 +9,8 @@ conclusions, so that another title or another description does not fold every pe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeVar
@@ -19,15 +20,17 @@ from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.instants import MINUTE, micros_of, parse_instant
 from pipeline.core.kinds import can_link
 from pipeline.core.opening_hours import calendars_of
-from pipeline.core.rules import JUDGES, Attribute, PromiseRule, StageRule, Step, ValueRule
+from pipeline.core.rules import JUDGES, Attribute, LearnedRule, PromiseRule, StageRule, Step, ValueRule
 from pipeline.core.value_rules import reads_of_values, uses_of_values, value_rule
 from schemas.base import Scalar
 from schemas.calendars import CalendarByField, DueEndOf, minutes
 from schemas.clocks import Clocked
+from schemas.finding import Severity
 from schemas.identifiers import IdentifierKind
 from schemas.journey_map import JourneyMap, JourneyType
+from schemas.learned import Forecast, LearnedLimit
 from schemas.promises import DueField, DueWithin, Promise
-from schemas.stages import Stage
+from schemas.stages import ExpectedByField, Stage
 from schemas.triggers import Trigger
 
 R = TypeVar("R")
@@ -90,6 +93,7 @@ class JourneyRules:
     promises: tuple[PromiseRule, ...]
     values: tuple[ValueRule, ...]
     stages: tuple[StageRule, ...]
+    learned: tuple[LearnedRule, ...]
     actions: Mapping[str, tuple[Action, ...]]
 
 
@@ -103,6 +107,7 @@ class Plan:
     kinds: Mapping[str, IdentifierKind]
     links: bool
     """Whether two personal identifiers can be one person."""
+    learned: tuple[LearnedRule, ...]
     owners: Mapping[str, str]
     _projections: Mapping[str, Projection]
     _keys: Projection = field(default=())
@@ -131,6 +136,7 @@ def compile_plan(journey_map: JourneyMap) -> Plan:
         journeys=journeys,
         kinds=dict(journey_map.identifiers),
         links=can_link(journey_map.identifiers),
+        learned=tuple([rule for journey in journeys for rule in journey.learned]),
         owners={name: declared.owner for name, declared in journey_map.touchpoints.items()},
         _projections={
             name: tuple(dict.fromkeys([*keys, *_needed(journey_map, name, due_fields)]))
@@ -187,15 +193,12 @@ def _uses(journey: JourneyType) -> Iterator[tuple[int, int, Sequence[Trigger]]]:
 
 def _reads(journey: JourneyType) -> Iterator[tuple[str, Sequence[Trigger]]]:
     """The fields that rules read of the touchpoints of some triggers, beside their conditions and due times."""
-    clocked: list[tuple[Promise | Stage, Sequence[Trigger]]] = [
-        *((promise, promise.made_by) for promise in journey.deadlines.values()),
-        *((stage, stage.enter) for stage in journey.stages.values()),
-    ]
-    for rule, opening in clocked:
-        for path in rule.attributes.values():
-            yield path, opening
-        if isinstance(rule.calendar, CalendarByField):
-            yield rule.calendar.field, opening
+    for stage in journey.stages.values():
+        for path in _of_opening(stage, stage.learned, stage.calendar, stage.expected):
+            yield path, stage.enter
+    for promise in journey.deadlines.values():
+        for path in _of_opening(promise, promise.forecast, promise.calendar):
+            yield path, promise.made_by
     for promise in journey.deadlines.values():
         if promise.per is not None:
             for _, name in _PROMISE_ACTS:
@@ -205,6 +208,16 @@ def _reads(journey: JourneyType) -> Iterator[tuple[str, Sequence[Trigger]]]:
         if promise.part is not None:
             yield promise.part, promise.met_by
     yield from reads_of_values(journey)
+
+
+def _of_opening(rule: Clocked, learned: LearnedLimit | Forecast | None, *choices: object) -> Iterator[str]:
+    """The fields of the opening touchpoint that tell findings apart, or choose what holds for them."""
+    yield from rule.attributes.values()
+    if learned is not None and learned.segment is not None:
+        yield learned.segment
+    for choice in choices:
+        if isinstance(choice, CalendarByField | ExpectedByField):
+            yield choice.field
 
 
 def _journey(
@@ -219,13 +232,17 @@ def _journey(
         for trigger in triggers:
             of_type = found.setdefault(trigger.type, {})
             of_type.setdefault((act, position), []).append(_conditions(trigger, due_fields))
+    promises = [_promise(name, promise, calendars) for name, promise in journey.deadlines.items()]
+    stages = [_stage(name, stage, calendars) for name, stage in journey.stages.items()]
+    rules: list[PromiseRule | StageRule] = [*promises, *stages]
     return JourneyRules(
         index=index,
         name=name,
         key=journey.key,
-        promises=tuple(_promise(name, promise, calendars) for name, promise in journey.deadlines.items()),
+        promises=tuple(promises),
         values=tuple(value_rule(name, promise) for name, promise in journey.values.items()),
-        stages=tuple(_stage(name, stage, calendars) for name, stage in journey.stages.items()),
+        stages=tuple(stages),
+        learned=tuple([rule.learned for rule in rules if rule.learned is not None]),
         actions={of_type: _actions(uses) for of_type, uses in found.items()},
     )
 
@@ -295,7 +312,7 @@ def _promise_on(
         attributes=_attributes(promise),
         due_field=_told_in(promise),
         within=micros_of(due.within) if isinstance(due, DueWithin) else 0,
-        at_risk=promise.at_risk,
+        at_risk=promise.at_risk.otherwise if isinstance(promise.at_risk, Forecast) else promise.at_risk,
         end_of=due.days() if isinstance(due, DueEndOf) else None,
         at=minutes(due.at) * MINUTE if isinstance(due, DueEndOf) and due.at is not None else None,
         start_field=promise.starts,
@@ -304,6 +321,7 @@ def _promise_on(
         parts=promise.parts,
         part=promise.part,
         has_terms=promise.has_terms,
+        learned=_learned(f"promise/{name}", promise.owed_by, promise.severity, promise.forecast),
         chosen_by=chosen_by,
         choices=choices,
     )
@@ -317,12 +335,21 @@ def _told_in(promise: Promise) -> str | None:
 
 
 def _stage(name: str, stage: Stage, calendars: Mapping[str, BusinessCalendar]) -> StageRule:
-    return _by_calendar(partial(_stage_on, name, stage), stage.calendar, calendars)
+    expected = stage.expected
+    if not isinstance(expected, ExpectedByField):
+        return _by_calendar(partial(_stage_on, name, stage, expected), stage.calendar, calendars)
+    choices = [
+        (value, _by_calendar(partial(_stage_on, name, stage, duration), stage.calendar, calendars))
+        for value, duration in expected.values.items()
+    ]
+    otherwise = _by_calendar(partial(_stage_on, name, stage, expected.otherwise), stage.calendar, calendars)
+    return replace(otherwise, chosen_by=expected.field, choices=tuple(choices), otherwise=otherwise)
 
 
 def _stage_on(
     name: str,
     stage: Stage,
+    expected: timedelta | None,
     calendar: BusinessCalendar | None,
     chosen_by: str | None = None,
     choices: tuple[tuple[str, StageRule], ...] = (),
@@ -338,11 +365,23 @@ def _stage_on(
         has_clock=stage.has_clock,
         attributes=_attributes(stage),
         once=stage.visits == "once",
-        limit=None if stage.expected is None else micros_of(stage.expected),
+        limit=None if expected is None else micros_of(expected),
+        learned=_learned(f"stage/{name}", stage.owner, stage.severity, stage.learned),
         given_up=None if stage.abandoned_after is None else micros_of(stage.abandoned_after),
         chosen_by=chosen_by,
         choices=choices,
     )
+
+
+def _learned(
+    label: str, owner: str, severity: Severity, learned: LearnedLimit | Forecast | None
+) -> LearnedRule | None:
+    if learned is None:
+        return None
+    rule = partial(LearnedRule, label, label, owner, severity, segment=learned.segment, least=learned.least)
+    if isinstance(learned, Forecast):
+        return rule(threshold=learned.probability)
+    return rule(quantile=learned.quantile, times=learned.times)
 
 
 def _steps(clocked: Clocked) -> tuple[Step, ...]:

@@ -8,13 +8,14 @@ matter, and a replay says what the live run said.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import Any, Final, NamedTuple
 
 from pipeline.core import clock as clocks
 from pipeline.core.acts import CANCEL, MAKE, MEET, PAUSE, RESUME, REVISE
 from pipeline.core.fields import key_text, number
 from pipeline.core.instants import NEVER
-from pipeline.core.messages import Entry, Micros
+from pipeline.core.messages import Entry, Limit, Micros
 from pipeline.core.rules import PromiseRule
 from pipeline.core.stored import Ledger, Scope, StoredMaking, Terms
 from schemas.finding import PromiseStatus
@@ -32,7 +33,8 @@ class Making:
 
     `rule` is on the calendar that the making chose. `met` and `cancelled` are the first touchpoints that do so. `terms` is
     None if its rule knows of nothing but a due time. `status`, `settled_by` and `passed` are what was concluded last, None
-    before that; `finding_id` is remembered once it is known.
+    before that; `finding_id` is remembered once it is known. `learned`: how long earlier ones took by which it is forecast,
+    and of which segment.
     """
 
     __slots__ = (
@@ -41,6 +43,8 @@ class Making:
         "due",
         "entry",
         "finding_id",
+        "is_judged_by_others",
+        "learned",
         "met",
         "passed",
         "rule",
@@ -63,6 +67,8 @@ class Making:
         self.status: PromiseStatus | None = None
         self.settled_by: Entry | None = None
         self.passed: Passed | None = None
+        self.is_judged_by_others = False
+        self.learned: tuple[Limit, str | None] | None = None
 
 
 class Passed(NamedTuple):
@@ -277,6 +283,29 @@ def judge(making: Making, watermark: Micros) -> Verdict:
     if watermark >= making.at_risk_at:
         return _AT_RISK
     return _MADE if terms is None or not terms.revisions else _REVISED
+
+
+def forecast(making: Making, others: Limit, threshold: float) -> None:
+    """Let a promise be at risk once it breaks with this probability, going by how long others took.
+
+    Of those that have taken so long already, as many break as take longer than until the due time; what has taken longer
+    than any other ever did is at risk too.
+    """
+    made, passed = making.entry.time, others.passed
+    # of a hundred; what lasts longer than is known may last for ever
+    longer = 100 - bisect_right(passed, making.due - made)
+    reached = bisect_left(range(101), 100 - longer / threshold)
+    if reached <= 0:
+        making.at_risk_at = made
+    elif reached <= len(passed):
+        making.at_risk_at = made + passed[reached - 1]
+    else:
+        making.at_risk_at = making.due
+
+
+def break_probability(making: Making, others: Limit) -> float:
+    """How probable it was when a promise was made that it breaks."""
+    return (100 - bisect_right(others.passed, making.due - making.entry.time)) / 100
 
 
 def passed(making: Making, terms: Terms, status: PromiseStatus, watermark: Micros) -> Passed:

@@ -7,6 +7,7 @@ is promised then, and no visit becomes a stall.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from pipeline.core.calendars import BusinessCalendar
@@ -93,6 +94,25 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class LearnedRule(Rule):
+    """What is learned of the stays in a stage, or of the time that a promise takes, and told apart by the field `segment`.
+
+    Of a stage the limit is `quantile` of the stays, `times` as long. Of a promise (`quantile` is 0) all of the curve is
+    wanted; it is at risk when it breaks with the probability `threshold`.
+    """
+
+    segment: str | None = None
+    least: int = 100
+    quantile: float = 0.0
+    times: float = 1.0
+    threshold: float = 0.0
+
+    def segment_of(self, opening: Entry) -> str | None:
+        """The value of the segment that a touchpoint names; None if it names none."""
+        return None if self.segment is None else key_text(opening.fields.get(self.segment))
+
+
+@dataclass(frozen=True)
 class PromiseRule(Rule):
     """A deadline promise.
 
@@ -115,6 +135,7 @@ class PromiseRule(Rule):
     parts: str | None = None
     part: str | None = None
     has_terms: bool = False
+    learned: LearnedRule | None = None
     choices: tuple[tuple[str, PromiseRule], ...] = ()
 
     def of(self, opening: Entry) -> PromiseRule:
@@ -150,17 +171,29 @@ class PromiseRule(Rule):
 class StageRule(Rule):
     """A stage; `limit` is the longest dwell that is no stall, None if the stage may last.
 
-    `given_up`: how long after it began a stall is abandoned, None: never.
+    `learned`: how a limit beside it is learned. `given_up`: how long after it began a stall is abandoned, None: never.
+    `otherwise`: what holds where none of the choices does, if that is not this rule.
     """
 
     once: bool = True
     limit: Micros | None = None
+    learned: LearnedRule | None = None
     given_up: Micros | None = None
     choices: tuple[tuple[str, StageRule], ...] = ()
+    otherwise: StageRule | None = None
+
+    @cached_property
+    def may_stall(self) -> bool:
+        """Whether a visit may have a limit."""
+        chosen = [rule for _, rule in self.choices] + ([self.otherwise] if self.otherwise else [])
+        return bool(self.limit is not None or self.learned or any(rule.may_stall for rule in chosen))
 
     def of(self, opening: Entry) -> StageRule:
-        """The rule on the calendar that the touchpoint chooses."""
-        return self if self.chosen_by is None else _chosen(self, self.chosen_by, self.choices, opening)
+        """The rule with the limit, and on the calendar, that the touchpoint chooses."""
+        if self.chosen_by is None:
+            return self
+        chosen = _chosen(self.otherwise or self, self.chosen_by, self.choices, opening)
+        return self if chosen is self else chosen.of(opening)
 
     def since(self, entered: Micros) -> Micros:
         """The last instant at which a visit that began at `entered` is no stall yet; NEVER if it can't be one."""

@@ -22,6 +22,7 @@ from pipeline.core.identity import Identity, IdentityConfig
 from pipeline.core.ingest import Ingest, IngestConfig, tick_headers
 from pipeline.core.instants import SECOND, moment
 from pipeline.core.journey_stage import JourneyStage
+from pipeline.core.learner import Learner, LearnerConfig
 from pipeline.core.linker import Linker, LinkerConfig
 from pipeline.core.linking import rules_of
 from pipeline.core.messages import Micros
@@ -31,7 +32,8 @@ from pipeline.core.tokens import Tokens
 from pipeline.ports import Headers, Outbox, Record
 from schemas.base import DOMAINS
 
-IDENTITY, LINKS, JOURNEYS = "identity.touchpoints", "identity.links", "journeys.touchpoints"
+IDENTITY, LINKS = "identity.touchpoints", "identity.links"
+JOURNEYS, STAYS = "journeys.touchpoints", "journeys.stays"
 ENRICHED, FINDINGS, STATE = "journeys.enriched", "journeys.findings", "journeys.state"
 DEAD_LETTER = "touchpoints.dead-letter"
 _SOURCE = "touchpoints."
@@ -193,6 +195,8 @@ class MemoryPipeline:
         behind = [(topic, number) for topic in (IDENTITY, JOURNEYS) for number in range(config.partitions)]
         if plan.links:
             behind.append((LINKS, 0))
+        if plan.learned:
+            behind.append((STAYS, 0))
         self._waiting: dict[Queue, list[Record]] = {queue: [] for queue in (*self._sources, *behind)}
         self._logics: dict[Queue, Logic] = {}
         for queue in self._waiting:
@@ -239,6 +243,8 @@ class MemoryPipeline:
             self._logics[queue] = Identity(partition, store, self._identity_config())
         elif topic == LINKS:
             self._logics[queue] = Linker(store, self._linker_config())
+        elif topic == STAYS:
+            self._logics[queue] = Learner(store, self._learner_config())
         elif topic == JOURNEYS:
             self._logics[queue] = JourneyStage(partition, store, self._journey_config(), self._plan)
         else:
@@ -310,6 +316,9 @@ class MemoryPipeline:
     def _linker_config(self) -> LinkerConfig:
         return LinkerConfig(IDENTITY, STATE, self._config.partitions, rules_of(self._plan.kinds), self._cache)
 
+    def _learner_config(self) -> LearnerConfig:
+        return LearnerConfig(JOURNEYS, self._config.partitions, self._plan.learned)
+
     def _identity_config(self) -> IdentityConfig:
         config = self._config
         return IdentityConfig(
@@ -327,6 +336,7 @@ class MemoryPipeline:
         config = self._config
         return JourneyConfig(
             identity_topic=IDENTITY,
+            stays_topic=STAYS,
             enriched_topic=ENRICHED,
             findings_topic=FINDINGS,
             state_topic=STATE,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pipeline.core import clock as clocks
 from pipeline.core.acts import GO_ON, HALT, RESTART
 from pipeline.core.instants import NEVER
-from pipeline.core.messages import Entry, Micros
+from pipeline.core.messages import Entry, Limit, Micros
 from pipeline.core.rules import StageRule
 from pipeline.core.stored import ClockState, Stay
 from schemas.finding import StallStatus
@@ -23,7 +23,8 @@ class Visit:
     `rule` is on the calendar that the entry chose. `since` is the last instant at which it is no stall yet. `is_given_up`:
     what left it gave the customer up. `clock`, `warnings` are there if the rule asks for them. `status` is what was
     concluded last, None before that and `withdrawn` while it is no stall, `passed` how many warnings and steps had passed;
-    `finding_id` is remembered once it is known.
+    `finding_id` is remembered once it is known. `limit` is the declared one, or what was `learned` if that is shorter (with
+    the segment that it is of).
     """
 
     __slots__ = (
@@ -31,7 +32,10 @@ class Visit:
         "entry",
         "finding_id",
         "is_given_up",
+        "is_judged_by_others",
+        "learned",
         "left",
+        "limit",
         "passed",
         "rule",
         "since",
@@ -43,6 +47,9 @@ class Visit:
         self.rule = rule
         self.entry = entry
         self.since = rule.since(entry.time)
+        self.limit = rule.limit
+        self.is_judged_by_others = False
+        self.learned: tuple[Limit, str | None] | None = None
         self.left: Entry | None = None
         self.is_given_up = False
         self.clock: ClockState | None = None
@@ -143,6 +150,18 @@ def begin(rule: StageRule, entry: Entry, paused_at: Micros | None) -> Visit:
         if rule.warn_at:
             visit.warnings = rule.shares(entry.time, visit.since)
     return visit
+
+
+def limit_by_others(visit: Visit, limit: Limit, segment: str | None) -> None:
+    """Let a visit be judged by a learned limit, if that is shorter than what its rule says."""
+    rule, entered = visit.rule, visit.entry.time
+    since = entered + limit.duration
+    if since >= visit.since:
+        return
+    visit.since, visit.limit, visit.learned = since, limit.duration, (limit, segment)
+    if rule.warn_at:
+        # the way to a learned limit is not counted on a calendar
+        visit.warnings = [entered + round(limit.duration * share) for share in rule.warn_at]
 
 
 def judge(visit: Visit, watermark: Micros) -> StallStatus:

@@ -82,6 +82,30 @@ class LinkerState(msgspec.Struct, array_like=True):
     behind: bytes | None = None
 
 
+class LearnerState(msgspec.Struct, array_like=True):
+    """`published`: the last period whose limits were told. `rules`: how the limits told last were learned. `dirty`: the
+    rules and segments whose limits may have turned out otherwise, each since a period.
+    """
+
+    published: int | None = None
+    marks: dict[str, Micros] = {}
+    watermark: Micros | None = None
+    counts: dict[str, int] = {}
+    rules: list[tuple[str, int, float, float]] = []
+    dirty: list[tuple[str, str | None, int]] = []
+
+
+class Happened(msgspec.Struct, array_like=True):
+    """What happened in a period to the stays of one segment: how many were `entered` and `left`, each by the slot of time
+    in which they were entered, and of those that ended how many by the period in which they were entered and the bin of
+    their duration.
+    """
+
+    entered: dict[int, int] = {}
+    left: dict[int, int] = {}
+    ended: dict[int, dict[int, int]] = {}
+
+
 class Node(msgspec.Struct, array_like=True):
     """What the linker knows of an identifier: `pairs` by the other identifier, `refused` the rule that forbade a link
     (kept with the lesser of the two; that one of them is shared forbids it anyway), the `root` that names its person, and

@@ -83,10 +83,7 @@ def promise_counts(plan: Plan, findings: Iterable[FindingCount]) -> dict[str, Pr
 def stall_counts(plan: Plan, findings: Iterable[FindingCount]) -> dict[str, StallCounts]:
     """The stages of the map that have a limit, in its order, with their stalls."""
     counts = {
-        rule.name: StallCounts()
-        for journey in plan.journeys
-        for rule in journey.stages
-        if rule.limit is not None
+        rule.name: StallCounts() for journey in plan.journeys for rule in journey.stages if rule.may_stall
     }
     for finding in findings:
         of_stage = counts.get(finding.rule)

@@ -84,6 +84,14 @@ class Curve:
         reached = self.lasting(age)
         return self.lasting(limit) / reached if reached > 0 else None
 
+    def percentiles(self) -> tuple[Micros, ...]:
+        """The durations that 1 %, 2 %, … 100 % of stays do not outlast, as far as the curve comes down."""
+        found: list[Micros] = []
+        for step in self._steps:
+            while len(found) < 100 and step.survival <= 1 - (len(found) + 1) / 100 + _ROUNDING:
+                found.append(step.end)
+        return tuple(found)
+
     def quantile(self, share: float, least: int = 1) -> Quantile | None:
         """The duration that `share` of stays do not outlast; None if fewer than `least` have ended, or if so many still go
         on that nobody knows.
@@ -99,6 +107,7 @@ class Curve:
         )
 
 
+_ROUNDING: Final = 1e-12
 _TWO_SIDED: Final = 1.959964
 """Standard deviations between which 95 % of a normal distribution lie."""
 
@@ -128,6 +137,6 @@ def _first(steps: list[Step], share: float, deviations: float) -> Micros | None:
         if deviations and 0 < survival < 1:
             spread = deviations * sqrt(variance) / log(survival)
             moved = survival ** exp(spread)
-        if moved <= 1 - share + 1e-12:
+        if moved <= 1 - share + _ROUNDING:
             return end
     return None

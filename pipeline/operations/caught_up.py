@@ -198,5 +198,6 @@ def _inputs(topology: Topology) -> list[TopicPartition]:
         *(TopicPartition(t, p) for t in topology.sources for p in range(topology.source_partitions)),
         TopicPartition(topology.dead_letter, 0),
         TopicPartition(topology.links, 0),
+        TopicPartition(topology.stays, 0),
         *(TopicPartition(t, p) for t in many for p in range(topology.partitions)),
     ]

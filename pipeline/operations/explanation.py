@@ -7,14 +7,14 @@ come to the same is for the tests. All times are microseconds, as in the core.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipeline.core import acts, promises, stalls
 from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.fields import key_text
 from pipeline.core.journey import open_journey, order
-from pipeline.core.messages import Entry, Micros
+from pipeline.core.messages import Entry, Limit, Micros
 from pipeline.core.plan import JourneyRules, applies
 from pipeline.core.promises import Making
 from pipeline.core.rules import PromiseRule, Rule, StageRule
@@ -64,7 +64,8 @@ class Segment:
 @dataclass(frozen=True)
 class Explanation:
     """`due`: the instant that decides, of a stage when the visit becomes a stall; NEVER if there is none. `end`: up to
-    where the clock is laid out. `target`: what has to run, None for an instant that was told.
+    where the clock is laid out. `target`: what has to run, None for an instant that was told. `is_learned`: others decided
+    on the limit of a stage, or on when a promise is at risk.
     """
 
     rule: Rule
@@ -77,6 +78,7 @@ class Explanation:
     status: str
     settled_by: Entry | None
     segments: list[Segment] = field(default_factory=list)
+    is_learned: bool = False
 
 
 def explain(
@@ -85,16 +87,25 @@ def explain(
     entries: Sequence[Entry],
     opening: Entry,
     until: Micros,
+    learned: Micros | None = None,
 ) -> Explanation | None:
     """Why the finding that `opening` opened says what it says when time has come to `until`; None if these touchpoints
-    open nothing there.
+    open nothing there. `learned`: the limit that was learned of others, or from when by others the promise was at risk.
     """
     ordered = sorted(entries, key=order)
     if isinstance(rule, PromiseRule):
         making, told = _making(rules, rule, ordered, opening)
-        return None if making is None else _of_promise(making, told, until)
+        if making is None:
+            return None
+        if learned is not None:
+            making.at_risk_at = learned
+        return replace(_of_promise(making, told, until), is_learned=learned is not None)
     visit, told = _visit(rules, rule, ordered, opening)
-    return None if visit is None else _of_stage(visit, told, until)
+    if visit is None:
+        return None
+    if learned is not None:
+        stalls.limit_by_others(visit, Limit(0, learned), None)
+    return _of_stage(visit, told, until)
 
 
 def _making(
@@ -189,10 +200,21 @@ def _of_promise(making: Making, told: list[Act], until: Micros) -> Explanation:
 def _of_stage(visit: Visit, told: list[Act], until: Micros) -> Explanation:
     rule = visit.rule
     end, start = until if visit.left is None else visit.left.time, visit.entry.time
-    segments = _segments(rule.calendar, told, start, end, visit.since)
+    is_learned = visit.learned is not None
+    segments = _segments(None if is_learned else rule.calendar, told, start, end, visit.since)
     status = stalls.judge(visit, until)
     return Explanation(
-        rule, visit.entry, told, start, rule.limit, visit.since, end, status, visit.left, segments
+        rule,
+        visit.entry,
+        told,
+        start,
+        visit.limit,
+        visit.since,
+        end,
+        status,
+        visit.left,
+        segments,
+        is_learned,
     )
 
 

@@ -58,7 +58,7 @@ def rules_of(plan: Plan) -> list[tuple[str, str]]:
         found.append((JOURNEY, journey.name))
         found.extend(("promise", rule.name) for rule in journey.promises)
         found.extend(("value_promise", rule.name) for rule in journey.values)
-        found.extend(("stall", rule.name) for rule in journey.stages if rule.limit is not None)
+        found.extend(("stall", rule.name) for rule in journey.stages if rule.may_stall)
     return found
 
 

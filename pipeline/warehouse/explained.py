@@ -9,6 +9,8 @@ from uuid import UUID
 
 import msgspec
 
+from pipeline.core.instants import SECOND, micros
+from pipeline.core.messages import Micros
 from pipeline.shadow.past import PastTouchpoint
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.past_touchpoints import past
@@ -46,6 +48,46 @@ class Figure(msgspec.Struct):
     closes_at: datetime | None = None
 
 
+class Learned(msgspec.Struct):
+    """What a stall says of a limit that was learned: see `schemas.finding.LearnedDetail`."""
+
+    quantile: float
+    times: float
+    ended: int
+    low_seconds: float
+    learned_at: datetime
+    high_seconds: float | None = None
+    segment: str | None = None
+
+
+class Forecast(msgspec.Struct):
+    """What a promise says of earlier ones: see `schemas.finding.ForecastDetail`."""
+
+    probability: float
+    threshold: float
+    ended: int
+    learned_at: datetime
+    segment: str | None = None
+
+
+class Detail(Figure):
+    """And what findings say of what was learned."""
+
+    limit_seconds: float = 0
+    learned: Learned | None = None
+    at_risk_at: datetime | None = None
+    forecast: Forecast | None = None
+
+    @property
+    def decided_by_others(self) -> Micros | None:
+        """The limit of a stage that was learned, or from when a promise is at risk by its forecast; else None."""
+        if self.learned is not None:
+            return round(self.limit_seconds * SECOND)
+        if self.forecast is not None and self.at_risk_at is not None:
+            return micros(self.at_risk_at)
+        return None
+
+
 class Said(msgspec.Struct):
     """What an explanation asks of a finding as it was published."""
 
@@ -58,7 +100,7 @@ class Said(msgspec.Struct):
     journey_key: str
     detected_at: datetime
     evidence: list[str]
-    detail: Figure = msgspec.field(default_factory=Figure)
+    detail: Detail = msgspec.field(default_factory=Detail)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,18 @@ class PartsDetail(Struct, frozen=True, gc=False):
     brought: float
 
 
+class LearnedDetail(Struct, frozen=True, gc=False):
+    ended: UInt32
+    low_seconds: float
+    high_seconds: float | None = None
+    segment: str | None = None
+
+
+class ForecastDetail(Struct, frozen=True, gc=False):
+    probability: float
+    ended: UInt32
+
+
 class PromiseDetail(Struct, frozen=True, gc=False):
     made_at: datetime
     made_by: str
@@ -100,6 +112,7 @@ class PromiseDetail(Struct, frozen=True, gc=False):
     warnings: Warnings = ()
     escalation: EscalationDetail | None = None
     parts: PartsDetail | None = None
+    forecast: ForecastDetail | None = None
 
 
 class ValueDetail(Struct, frozen=True, gc=False):
@@ -137,6 +150,7 @@ class StallDetail(Struct, frozen=True, gc=False):
     clock: ClockDetail | None = None
     warnings: Warnings = ()
     escalation: EscalationDetail | None = None
+    learned: LearnedDetail | None = None
 
 
 class _Finding(Struct, frozen=True, gc=False, tag_field="type"):

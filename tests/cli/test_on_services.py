@@ -231,7 +231,7 @@ def test_status_shows_every_stage_and_what_is_unread(here: Throughline, replayed
     done = here("status", "--name", replayed.name, "--seconds", "0.1")
     assert done.code == 0
     stages = [line.split()[0] for line in done.out.splitlines()[1:7]]
-    assert stages == ["ingest", "identity", "linker", "journey", "warehouse", "buckets"]
+    assert stages == ["ingest", "identity", "linker", "journey", "learner", "warehouse", "buckets"]
     assert "watermarks are not known: no worker answers (THROUGHLINE_METRICS_PORT is 0)" in done.out
 
 
@@ -315,7 +315,7 @@ def test_prepare_makes_what_is_missing_and_is_content_with_what_is_there(
     name = f"{replayed.name}-new"
     first = here("prepare", namespace=name)
     assert first.code == 0
-    assert "29 topics as declared, 29 of them new" in first.out
+    assert "31 topics as declared, 31 of them new" in first.out
     assert f"database throughline_{name.replace('-', '_')}: 0001_base_tables" in first.out
     again = here("prepare", namespace=name)
     assert again.code == 0

@@ -14,18 +14,22 @@ import msgspec
 from pydantic import TypeAdapter
 
 from pipeline.core.evaluation import JourneyConfig
-from pipeline.core.frames import IDENTITY_FRAMES, FrameWriter
+from pipeline.core.frames import IDENTITY_FRAMES, STAY_FRAMES, FrameWriter
 from pipeline.core.instants import micros, moment
 from pipeline.core.journey_stage import JourneyStage
+from pipeline.core.learning import period_of
 from pipeline.core.messages import (
     Arrive,
     Carry,
     Entry,
     JourneyMark,
     JourneyMessage,
+    Limit,
+    Limits,
     Parcel,
     Receive,
     Release,
+    StayMessage,
     Step,
     Touchpoint,
 )
@@ -125,6 +129,7 @@ class Story:
         self.counted: list[StageCounts] = []
         self.enriched: list[EnrichedTouchpoint] = []
         self.carried: list[Carry] = []
+        self.stayed: list[StayMessage] = []
         self.keys: list[tuple[str, bytes | None]] = []
         self.pending: list[JourneyMessage] = []
         self.numbers: Counter[str] = Counter()
@@ -134,7 +139,9 @@ class Story:
         """Begin, or begin again, over the state that is there."""
         self.plan = plan_of(journey_map)
         self.tokens = Tokens("a test's key", self.plan.kinds)
-        config = JourneyConfig("identity", "enriched", "findings", "state", partitions=1, **self.bounds)
+        config = JourneyConfig(
+            "identity", "stays", "enriched", "findings", "state", partitions=1, **self.bounds
+        )
         self.stage = JourneyStage(0, self.store, config, self.plan)
 
     # -- what happens
@@ -195,6 +202,11 @@ class Story:
     def receives(self, parcel: Parcel, customer: str) -> None:
         self.say(Receive(self.person(customer), parcel))
 
+    def learns(self, when: str, rule: str, limits: dict[str | None, Limit | None]) -> None:
+        """The learner tells what holds for what begins on this day, by segment."""
+        period = period_of(us(when))
+        self.say(Limits(period, [(rule, segment, limit) for segment, limit in limits.items()]))
+
     def say(self, message: JourneyMessage) -> None:
         self.pending.append(message)
 
@@ -241,6 +253,8 @@ class Story:
                 self.states.append(state)
         elif topic == "enriched":
             self.enriched.append(EnrichedTouchpoint.model_validate_json(value))
+        elif topic == "stays":
+            self.stayed += STAY_FRAMES.decode(MemoryRecord(topic, 0, 0, 0, None, value, ()))
         else:
             messages = IDENTITY_FRAMES.decode(MemoryRecord(topic, 0, 0, 0, None, value, ()))
             self.carried += [message for message in messages if isinstance(message, Carry)]

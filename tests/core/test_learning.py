@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from laws import examples
 
 from pipeline.core.instants import DAY, MINUTE
-from pipeline.core.learning import SLOT, WINDOW, Stays
+from pipeline.core.learning import BEHIND, SLOT, WINDOW, Stays, period_of
+from pipeline.core.messages import GOING_ON
 from pipeline.core.survival import RATIO, Curve, bin_of
 
 HOUR = 60 * MINUTE
@@ -18,19 +19,10 @@ Visit = tuple[int, int | None]
 """Entered and left, in microseconds."""
 
 
-def told(visits: list[Visit]) -> list[tuple[int, int | None, int]]:
-    """What a journey stage tells of them: that each began, and of those that ended, that too."""
-    return [
-        delta
-        for entered, left in visits
-        for delta in [(entered, None, 1), *([(entered, left, 1)] if left is not None else [])]
-    ]
-
-
 def learned(visits: list[Visit], period: int) -> Curve:
     stays = Stays()
-    for delta in told(visits):
-        stays.tell(*delta)
+    for entered, left in visits:
+        stays.tell(entered, GOING_ON if left is None else left, 1)
     return stays.curve(period)
 
 
@@ -47,22 +39,31 @@ visits_of_days = st.lists(
 def test_neither_order_nor_what_was_taken_back_leaves_a_trace(
     visits: list[Visit], mistaken: list[Visit], random: Random, period: int
 ) -> None:
-    deltas = told(visits)
-    for entered, left, _ in told(mistaken):
-        deltas += [(entered, left, 1), (entered, left, -1)]
-    random.shuffle(deltas)
+    """A visit that goes on is told so first, and that is taken back when it ends."""
+    told = []
+    for entered, left in visits:
+        if left is None or random.random() < 0.5:
+            told.append((entered, GOING_ON, 1))
+        if left is not None:
+            told += [
+                (entered, left, 1),
+                *([(entered, GOING_ON, -1)] if (entered, GOING_ON, 1) in told[-1:] else []),
+            ]
+    for entered, left in mistaken:
+        told += [(entered, GOING_ON if left is None else left, sign) for sign in (1, -1)]
+    random.shuffle(told)
     stays = Stays()
-    for delta in deltas:
-        stays.tell(*delta)
+    for fact in told:
+        stays.tell(*fact)
     assert stays.curve(period)._steps == learned(visits, period)._steps
 
 
 @settings(max_examples=examples(300), deadline=None)
 @given(visits_of_days, st.integers(1, 25))
-def test_a_curve_is_that_of_a_count_by_hand_of_what_had_happened_by_then(
+def test_a_curve_is_that_of_a_count_by_hand_of_what_had_happened_by_the_period_before(
     visits: list[Visit], period: int
 ) -> None:
-    begin = period * DAY
+    begin = (period - BEHIND) * DAY
     ended: dict[int, int] = {}
     going_on: dict[int, int] = {}
     for entered, left in visits:
@@ -79,40 +80,33 @@ def test_a_curve_is_that_of_a_count_by_hand_of_what_had_happened_by_then(
 
 @settings(max_examples=examples(200), deadline=None)
 @given(visits_of_days, st.randoms(use_true_random=False))
-def test_whoever_asks_every_day_learns_what_somebody_learns_who_asks_once(
+def test_what_is_told_changes_curves_from_the_period_on_that_it_says(
     visits: list[Visit], random: Random
 ) -> None:
-    """What is known early changes nothing: it waits for its period."""
-    daily = Stays()
-    waiting = sorted(told(visits), key=lambda delta: delta[0] if delta[1] is None else delta[1])
-    for day in range(1, 25):
-        # all that has happened by then, and some of what has not
-        due = [each for each in waiting if (each[0] if each[1] is None else each[1]) < day * DAY]
-        early = [each for each in waiting if each not in due and random.random() < 0.3]
-        for delta in [*due, *early]:
-            daily.tell(*delta)
-            waiting.remove(delta)
-        assert daily.curve(day)._steps == learned(visits, day)._steps
-
-
-def test_what_is_told_late_counts_from_the_next_period_on() -> None:
     stays = Stays()
-    stays.tell(0, None, 1)
-    assert stays.curve(2).going_on == 1
-    stays.tell(0, 5 * HOUR, 1)
-    after = stays.curve(3)
-    assert (after.ended, after.going_on) == (1, 0)
+    for entered, left in visits:
+        before = [stays.curve(period)._steps for period in range(35)]
+        last = stays.tell(entered, GOING_ON if left is None else left, 1)
+        if left is not None and random.random() < 0.5:
+            # had it been told before that the visit began, only its end were new
+            stays.tell(entered, GOING_ON, 1)
+            before = [stays.curve(period)._steps for period in range(35)]
+            stays.tell(entered, GOING_ON, -1)
+        changed = [period for period in range(35) if stays.curve(period)._steps != before[period]]
+        assert not changed or changed[0] > period_of(entered) + BEHIND
+        assert last == period_of(entered if left is None else left)
 
 
-def test_visits_that_ended_long_ago_are_forgotten_and_those_that_go_on_are_not() -> None:
-    visits = [(0, 5 * HOUR), (0, None)]
-    assert learned(visits, WINDOW).ended == 1
+def test_only_visits_that_began_in_the_window_count_and_what_is_before_it_may_be_forgotten() -> None:
+    visits = [(0, 5 * HOUR), (0, None), (DAY, DAY + HOUR)]
+    first = WINDOW + BEHIND
+    assert (learned(visits, first).ended, learned(visits, first).going_on) == (2, 1)
+    assert (learned(visits, first + 1).ended, learned(visits, first + 1).going_on) == (1, 0)
     stays = Stays()
-    for delta in told(visits):
-        stays.tell(*delta)
-    stays.curve(WINDOW)
-    later = stays.curve(WINDOW + 1)
-    assert (later.ended, later.going_on) == (0, 1)
+    for entered, left in visits:
+        stays.tell(entered, GOING_ON if left is None else left, 1)
+    assert stays.forget(1) == [0]
+    assert stays.curve(first + 1)._steps == learned(visits, first + 1)._steps
 
 
 def test_a_limit_that_is_learned_is_near_that_of_all_visits() -> None:
@@ -121,7 +115,7 @@ def test_a_limit_that_is_learned_is_near_that_of_all_visits() -> None:
     for _ in range(3_000):
         entered = random.randrange(30 * DAY)
         visits.append((entered, entered + round(random.expovariate(1 / (10 * HOUR)))))
-    limit = learned(visits, 30).quantile(0.95, least=100)
+    limit = learned(visits, 31).quantile(0.95, least=100)
     assert limit is not None
     assert limit.low / RATIO <= 30 * HOUR * 0.9985 <= (limit.high or 0) * RATIO
     assert limit.duration == pytest.approx(30 * HOUR, rel=0.12)

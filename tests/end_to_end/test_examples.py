@@ -102,6 +102,7 @@ def feed_disordered(
         writer.send(event.domain, event.key, event.value)
 
 
+@pytest.mark.faults  # in memory it is held to the same figures in every run
 def test_olist_in_another_order_of_arrival_gives_the_figures(
     new_settings: NewSettings, olist: Example
 ) -> None:

@@ -19,7 +19,7 @@ from pipeline.maps import load_map
 from pipeline.operations.caught_up import Watcher
 from pipeline.operations.feeding import feed
 
-pytestmark = [pytest.mark.services, pytest.mark.data, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.services, pytest.mark.data, pytest.mark.faults, pytest.mark.timeout(240)]
 
 NOW = micros(datetime(2026, 1, 1, tzinfo=UTC))
 

@@ -21,7 +21,7 @@ from pipeline.core.run import RunConfig, run
 from pipeline.maps import load_map
 from pipeline.operations.feeding import feed
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(240)]
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 NOW = micros(datetime(2026, 6, 1, tzinfo=UTC))

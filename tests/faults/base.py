@@ -208,14 +208,15 @@ def _once_and_in_order(topics: Topics, settings: Settings) -> list[str]:
 
     A touchpoint that its source sent twice is published twice if the second copy met another person than the first, whose
     things were under way to it; the journey stage counts these when they meet. Until then both persons publish what it
-    opens, each with revisions of its own.
+    opens, each with revisions of its own. Without that count nothing published twice excuses anything.
     """
     topology, said = settings.topology, []
     touchpoints = Counter(_ids(topics.of(topology.enriched), "source", "id"))
     reunited = counted(topics, settings)["reunited"]
+    twice = {f"{source}#{name}" for (source, name), count in touchpoints.items() if count > 1}
     if touchpoints.total() != len(touchpoints) + reunited:
         said += _repeated(f"enriched touchpoints, beyond the {reunited} that met again,", touchpoints)
-    twice = {f"{source}#{name}" for (source, name), count in touchpoints.items() if count > 1}
+        twice.clear()
     revisions: defaultdict[str, list[int]] = defaultdict(list)
     for finding, revision, evidence in _ids(
         topics.of(topology.findings), "finding_id", "revision", "evidence"

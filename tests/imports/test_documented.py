@@ -12,7 +12,7 @@ from pipeline.imports import mapping as mappings
 from pipeline.imports.mapping import load_mapping
 from pipeline.imports.templates import FILTERS
 from pipeline.maps import load_map
-from schemas import clocks, identifiers, journey_map, promises, stages, triggers
+from schemas import clocks, identifiers, journey_map, learned, promises, stages, triggers
 from schemas.base import DOMAINS
 from schemas.calendars import Calendar, Holidays
 from schemas.values import ValuePromise
@@ -25,10 +25,12 @@ MAP_MODELS = [
     journey_map.JourneyType,
     stages.Stage,
     promises.Promise,
+    learned.LearnedLimit,
+    learned.Forecast,
     clocks.Clocked,
     triggers.Trigger,
 ]
-MAP_MODULES = (clocks, identifiers, journey_map, promises, stages, triggers)
+MAP_MODULES = (clocks, identifiers, journey_map, learned, promises, stages, triggers)
 MAPPING_MODELS = [
     mappings.ImportMapping,
     mappings.Table,
@@ -94,7 +96,12 @@ def test_the_value_promises_that_are_shown_are_valid(tmp_path: Path) -> None:
 
 
 def test_every_model_of_the_two_files_is_looked_at() -> None:
-    within_others: set[type[BaseModel]] = {promises.DueField, promises.DueWithin, clocks.EscalationStep}
+    within_others: set[type[BaseModel]] = {
+        promises.DueField,
+        promises.DueWithin,
+        clocks.EscalationStep,
+        stages.ExpectedByField,
+    }
     for modules, looked_at in ((MAP_MODULES, MAP_MODELS), ((mappings,), MAPPING_MODELS)):
         defined = {
             each

@@ -155,6 +155,7 @@ STAGES = {
     "identity": ("identity",),
     "linker": ("linker",),
     "journey": ("journey_stage", "cutting", "moves"),
+    "learner": ("learner",),
 }
 
 

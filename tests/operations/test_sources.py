@@ -98,7 +98,7 @@ def test_an_untouched_pipeline_is_at_rest(settings: Settings) -> None:
     looks: list[int] = []
     try:
         watcher.wait(20, lambda lags: looks.append(len(lags)), every=0.01)
-        assert looks == [18 + 1 + 1 + 6] * 2
+        assert looks == [18 + 1 + 1 + 1 + 6] * 2
         assert {lag.records for lag in watcher.lags()} == {0}
     finally:
         watcher.close()

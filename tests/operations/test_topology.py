@@ -20,7 +20,7 @@ def names(topology: Topology) -> set[str]:
 
 def test_every_topic_is_declared_once() -> None:
     declared = [spec.name for spec in Topology("may").specs()]
-    assert len(declared) == len(set(declared)) == 2 * len(DOMAINS) + 11
+    assert len(declared) == len(set(declared)) == 2 * len(DOMAINS) + 13
 
 
 def test_every_topic_that_has_a_name_is_declared() -> None:
@@ -31,6 +31,7 @@ def test_every_topic_that_has_a_name_is_declared() -> None:
         topology.identity,
         topology.links,
         topology.journeys,
+        topology.stays,
         topology.enriched,
         topology.findings,
         topology.state,
@@ -39,6 +40,7 @@ def test_every_topic_that_has_a_name_is_declared() -> None:
         topology.changelog("identity", topology.identity),
         topology.changelog("linker", topology.links),
         topology.changelog("journey", topology.journeys),
+        topology.changelog("learner", topology.stays),
     }
     assert {spec.name for spec in topology.specs()} == named
 

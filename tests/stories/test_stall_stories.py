@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from journey_world import ANSWERED, DELIVERED, PLACED, QUEUED, REVIEWED, SHIPPED, Story, at
+import copy
+from typing import Any
+
+from journey_world import ANSWERED, DELIVERED, PLACED, QUEUED, REVIEWED, SHIPPED, SHOP, Story, at
 
 
 def test_a_stall_begins_when_the_dwell_exceeds_the_limit_and_not_before() -> None:
@@ -120,3 +123,44 @@ def test_stages_show_in_the_touchpoints_context_and_in_the_journeys_state() -> N
     assert [context.left for context in contexts] == [[], [], [], ["in_transit"]]
     [visit] = story.journeys()["7"].stages
     assert (visit.stage, visit.entered_at) == ("on_hold", at("2026-03-02 10:00"))
+
+
+def shop(**in_transit: Any) -> dict[str, Any]:
+    """The shop, with another stage `in_transit`."""
+    changed = copy.deepcopy(SHOP)
+    changed["journeys"]["order"]["stages"]["in_transit"].update(in_transit)
+    return changed
+
+
+def test_a_field_of_the_entering_touchpoint_may_choose_the_expected_time() -> None:
+    expected = {"field": "data.service", "values": {"express": "1d", "slow": "20d"}, "otherwise": "5d"}
+    story = Story(shop(expected=expected))
+    for order, service in (("1", "express"), ("2", "slow"), ("3", "other"), ("4", None)):
+        story.happens("2026-03-01 09:00", SHIPPED, order=order, service=service)
+    found = {stall.journey_key: stall.detail for stall in story.until("2026-03-31 09:00").all("in_transit")}
+    days = {key: detail.limit_seconds / 86400 for key, detail in found.items()}
+    assert days == {"1": 1, "2": 20, "3": 5, "4": 5}
+    assert found["1"].since == at("2026-03-02 09:00")
+
+
+def test_without_otherwise_only_the_named_values_have_an_expected_time() -> None:
+    story = Story(shop(expected={"field": "data.service", "values": {"express": "1d"}}))
+    for order, service in (("1", "express"), ("2", "slow")):
+        story.happens("2026-03-01 09:00", SHIPPED, order=order, service=service)
+    assert [stall.journey_key for stall in story.until("2026-03-31 09:00").all("in_transit")] == ["1"]
+
+
+def test_one_field_may_choose_the_expected_time_and_another_its_calendar() -> None:
+    hours = {"days": {"mon-sun": ["09:00-11:00"]}, "nights": {"mon-sun": ["22:00-24:00"]}}
+    journey_map = shop(
+        calendar={"field": "data.team", "values": {"night": "nights"}, "otherwise": "days"},
+        expected={"field": "data.service", "values": {"express": "1h"}, "otherwise": "2h"},
+    )
+    journey_map["calendars"] = {name: {"zone": "UTC", "hours": each} for name, each in hours.items()}
+    story = Story(journey_map)
+    for order, service, team in (("1", "express", "day"), ("2", "express", "night"), ("3", "slow", "night")):
+        story.happens("2026-03-01 09:00", SHIPPED, order=order, service=service, team=team)
+    found = {
+        stall.journey_key: stall.detail.since for stall in story.until("2026-03-31 09:00").all("in_transit")
+    }
+    assert found == {"1": at("2026-03-01 10:00"), "2": at("2026-03-01 23:00"), "3": at("2026-03-02 00:00")}

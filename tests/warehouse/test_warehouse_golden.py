@@ -90,6 +90,8 @@ def test_golden_records_become_the_golden_rows(warehouse: Warehouse) -> None:
         ([outputs.PromiseDetail], wire.PromiseDetail),
         ([outputs.StallDetail], wire.StallDetail),
         ([outputs.ValueDetail], wire.ValueDetail),
+        ([outputs.LearnedDetail], wire.LearnedDetail),
+        ([outputs.ForecastDetail], wire.ForecastDetail),
     ],
 )
 def test_what_the_journey_stage_publishes_has_every_field_that_is_read(

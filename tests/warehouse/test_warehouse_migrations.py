@@ -32,6 +32,26 @@ def test_all_of_ours_apply_to_an_empty_server_and_a_second_run_does_nothing(
 
 
 @pytest.mark.services
+@pytest.mark.parametrize(
+    ("view", "table", "left_out"),
+    [
+        ("promise_ledger", "promises", set()),
+        ("links", "identity_links", set()),
+        ("living_persons", "persons", set()),
+        ("touchpoints_resolved", "touchpoints", {"moved_to", "moved_version"}),
+    ],
+)
+def test_a_view_has_every_column_of_its_table_those_added_later_too(
+    warehouse: Warehouse, view: str, table: str, left_out: set[str]
+) -> None:
+    names = {
+        name: {column for column, *_ in warehouse.query(f"DESCRIBE TABLE {name}")} for name in (view, table)
+    }
+
+    assert names[table] - left_out <= names[view]
+
+
+@pytest.mark.services
 def test_what_is_new_is_applied_and_what_was_applied_is_not_repeated(
     empty_warehouse: Warehouse, tmp_path: Path
 ) -> None:

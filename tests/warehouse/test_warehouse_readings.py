@@ -14,6 +14,8 @@ from published_records import (
     ANNA,
     BERT,
     CLOCK,
+    FORECAST,
+    LEARNED,
     LEDGER,
     ORDER_7,
     TOPOLOGY,
@@ -115,7 +117,16 @@ def records_of_every_shape() -> dict[str, Sequence[Record]]:
         stall("s-2", "2018-05-02 10:00", "resolved", 1, stuck_hours=5, evidence=["/a#1", "/b#2"]),
         promise("p-4", "2018-05-01 09:00", "broken", 7, detail=LEDGER),
         promise("p-5", "2018-05-01 09:00", detail={"clock": {**CLOCK["clock"], "paused_at": None}}),
+        promise("p-6", "2018-05-01 09:00", "at_risk", detail={"forecast": FORECAST}),
+        promise(
+            "p-7", "2018-05-01 09:00", detail={"forecast": {**FORECAST, "probability": 0, "segment": None}}
+        ),
         stall("s-3", "2018-05-02 10:00", "escalated", detail=CLOCK),
+        stall("s-4", "2018-05-02 10:00", detail={"learned": LEARNED}),
+        stall("s-5", "2018-05-02 10:00", detail={"learned": {**LEARNED, "high_seconds": None}}),
+        stall(
+            "s-6", "2018-05-02 10:00", detail={"learned": {**LEARNED, "ended": 2**32 - 1, "segment": None}}
+        ),
         figure("v-1", "2018-05-02 10:00", "broken", 3),
         figure(
             "v-2",
@@ -171,7 +182,18 @@ def test_what_a_contract_lets_out_has_its_default(warehouse: Warehouse) -> None:
     bare = touchpoint("1", "2018-05-02 10:00", journeys=[], data=None)
     left_out = {"subject", "outcome", "data", "journeys"}
     promised, stuck = promise("p", "2018-05-01 09:00"), stall("s", "2018-05-02 10:00")
-    optional = {"detail": {"kind", "met_at", "cancelled_at", "gap_hours", "limit_kind", "left_at"}}
+    optional = {
+        "detail": {
+            "kind",
+            "met_at",
+            "cancelled_at",
+            "gap_hours",
+            "forecast",
+            "limit_kind",
+            "learned",
+            "left_at",
+        }
+    }
     nobody = person(BERT, 0)
     require_the_same(
         warehouse,
@@ -188,8 +210,12 @@ def test_what_a_contract_lets_out_has_its_default(warehouse: Warehouse) -> None:
             ],
         },
     )
-    assert warehouse.query("SELECT kind FROM promises") == [("deadline",)]
-    assert warehouse.query("SELECT limit_kind FROM stalls") == [("declared",)]
+    assert warehouse.query("SELECT kind, break_probability, forecast_ended FROM promises") == [
+        ("deadline", None, 0)
+    ]
+    assert warehouse.query(
+        "SELECT limit_kind, segment, limit_ended, limit_low_seconds, limit_high_seconds FROM stalls"
+    ) == [("declared", "", 0, None, None)]
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)

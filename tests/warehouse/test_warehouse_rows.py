@@ -10,6 +10,8 @@ import pytest
 from published_records import (
     ANNA,
     BERT,
+    FORECAST,
+    LEARNED,
     TOPOLOGY,
     Consumed,
     at,
@@ -68,6 +70,8 @@ def row(block: Block, index: int = 0) -> dict[str, object]:
         (wire.WarningDetail, finding.WarningDetail, {"share", "at"}),
         (wire.EscalationDetail, finding.EscalationDetail, {"at"}),
         (wire.PartsDetail, finding.PartsDetail, set()),
+        (wire.LearnedDetail, finding.LearnedDetail, {"quantile", "times", "learned_at"}),
+        (wire.ForecastDetail, finding.ForecastDetail, {"threshold", "segment", "learned_at"}),
         (wire.JourneyState, state.JourneyState, {"kind"}),
         (wire.StageVisit, state.StageVisit, set()),
         (wire.PersonState, state.PersonState, {"kind"}),
@@ -196,6 +200,34 @@ def test_a_stall_goes_to_the_log_and_to_the_stalls() -> None:
     assert row(stalls)["stage"] == "in_transit"
     assert row(stalls)["since"] == micros(at("2018-05-03 10:00"))
     assert row(stalls)["left_at"] is None
+
+
+def test_a_learned_limit_says_of_whom_and_how_many_and_how_sure() -> None:
+    learned = stall("s-1", "2018-05-02 10:00", detail={"learned": LEARNED})
+    unsure = stall(
+        "s-2", "2018-05-02 10:00", detail={"learned": {**LEARNED, "segment": None, "high_seconds": None}}
+    )
+
+    _, _, stalls, _ = finding_blocks(published([learned, unsure], TOPOLOGY.findings), no_refusal)
+
+    columns = ("limit_kind", "segment", "limit_ended", "limit_low_seconds", "limit_high_seconds")
+    assert [tuple(row(stalls, n)[name] for name in columns) for n in range(2)] == [
+        ("learned", "Ögun's", 412, 79_200.25, 93_600.0),
+        ("learned", "", 412, 79_200.25, None),
+    ]
+
+
+def test_a_forecast_of_nought_is_not_the_want_of_one() -> None:
+    foretold, sure, plain = (
+        promise("p-1", "2018-05-01 09:00", detail={"forecast": FORECAST}),
+        promise("p-2", "2018-05-01 09:00", detail={"forecast": {**FORECAST, "probability": 0}}),
+        promise("p-3", "2018-05-01 09:00"),
+    )
+
+    _, promises, *_ = finding_blocks(published([foretold, sure, plain], TOPOLOGY.findings), no_refusal)
+
+    assert promises.columns["break_probability"] == [0.125, 0.0, None]
+    assert promises.columns["forecast_ended"] == [1_302, 1_302, 0]
 
 
 def test_each_state_goes_to_its_table_and_a_tombstone_to_none() -> None:

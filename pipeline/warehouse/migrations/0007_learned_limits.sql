@@ -1,0 +1,29 @@
+-- Which limit a stall outlasted, if it was learned: on how many stays it rests, and between which bounds it lies; and how
+-- probable it was that a promise breaks. `docs/adr/0013-learned-limits.md` says what is learned.
+
+ALTER TABLE stalls
+    ADD COLUMN IF NOT EXISTS segment LowCardinality(String) COMMENT 'Of which the limit was learned; empty: of all, or declared' AFTER limit_kind,
+    ADD COLUMN IF NOT EXISTS limit_ended UInt32 CODEC(T64, ZSTD(1)) COMMENT 'Stays that the limit rests on; 0: declared' AFTER segment,
+    ADD COLUMN IF NOT EXISTS limit_low_seconds Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'With 95 % confidence' AFTER limit_ended,
+    ADD COLUMN IF NOT EXISTS limit_high_seconds Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'With 95 % confidence; NULL: unknown' AFTER limit_low_seconds;
+
+ALTER TABLE promises
+    ADD COLUMN IF NOT EXISTS break_probability Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'When it was made, by forecast' AFTER at_risk_at,
+    ADD COLUMN IF NOT EXISTS forecast_ended UInt32 CODEC(T64, ZSTD(1)) COMMENT 'Earlier promises that the forecast rests on' AFTER break_probability;
+
+-- What a view takes by `*` are the columns that there were when it was made.
+-- dangerous: a view holds nothing
+CREATE OR REPLACE VIEW promise_ledger AS
+SELECT
+    *,
+    multiIf(status IN ('cancelled', 'withdrawn'), status, isNotNull(met_at), if(met_at <= first_due_at, 'kept', 'broken'),
+        (status = 'broken' AND first_due_at <= due_at) OR (isNull(paused_at) AND first_due_at < detected_at), 'broken',
+        'open') AS by_first,
+    multiIf(status IN ('cancelled', 'withdrawn'), status, isNotNull(met_at), if(met_at <= latest_due_at, 'kept', 'broken'),
+        (status = 'broken' AND latest_due_at <= due_at) OR (isNull(paused_at) AND latest_due_at < detected_at), 'broken',
+        'open') AS by_latest,
+    multiIf(status IN ('cancelled', 'withdrawn'), status, isNotNull(met_at), if(met_at <= best_due_at, 'kept', 'broken'),
+        (status = 'broken' AND best_due_at <= due_at) OR (isNull(paused_at) AND best_due_at < detected_at), 'broken',
+        'open') AS by_best
+FROM promises FINAL
+WHERE status != 'withdrawn';
