@@ -28,7 +28,8 @@ class ClockDetail(Contract):
 
     `spent_seconds`: how much of the target had run when it was settled; absent while it is open. `paused_at`: since when it
     stands still; instants that lie ahead are then those that would come if it went on at once. `paused_seconds`: for how
-    long it has stood still in all, as the clock on the wall has it.
+    long it has stood still in all, as the clock on the wall has it. `original_due_at`: when its target would have run out
+    had nothing paused it since it began; absent if the calendar's years end before that.
     """
 
     started_at: Instant
@@ -37,6 +38,7 @@ class ClockDetail(Contract):
     paused_at: Instant | None = None
     paused_seconds: float = 0
     resets: int = 0
+    original_due_at: Instant | None = None
 
 
 class RevisionDetail(Contract):

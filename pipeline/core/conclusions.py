@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.core import clock as clocks
-from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.fields import key_text
 from pipeline.core.instants import NEVER, SECOND
 from pipeline.core.journey import Journey
@@ -109,7 +108,7 @@ def stall_finding(person: Person, journey: Journey, visit: Visit) -> StallFindin
     if rule.attributes:
         detail.attributes = attributes(rule, entry)
     if visit.clock is not None:
-        detail.clock = _clock(visit.clock, rule.calendar, limit, left)
+        detail.clock = _clock(visit.clock, rule, limit, left)
     warned, steps = visit.passed or (0, 0)
     if visit.warnings:
         detail.warnings = _warnings(rule, visit.warnings, entry, warned)
@@ -164,7 +163,7 @@ def _tell_terms(detail: PromiseDetail, making: Making, terms: Terms) -> None:
             terms.revisions, JUDGES[rule.judged_by], moment(first), moment(latest), moment(best)
         )
     if terms.clock is not None:
-        detail.clock = _clock(terms.clock, rule.calendar, rule.within, making.settled_by)
+        detail.clock = _clock(terms.clock, rule, rule.within, making.settled_by)
     if terms.warnings:
         warned = making.passed.warnings if making.passed is not None else 0
         detail.warnings = _warnings(rule, terms.warnings, making.entry, warned)
@@ -172,12 +171,11 @@ def _tell_terms(detail: PromiseDetail, making: Making, terms: Terms) -> None:
         detail.parts = PartsDetail(terms.needed, terms.brought)
 
 
-def _clock(
-    clock: ClockState, calendar: BusinessCalendar | None, target: Micros, settled_by: Entry | None
-) -> ClockDetail:
+def _clock(clock: ClockState, rule: Rule, target: Micros, settled_by: Entry | None) -> ClockDetail:
     spent = None
     if settled_by is not None:
-        spent = clocks.spent(clock, calendar, target, settled_by.time) / SECOND
+        spent = clocks.spent(clock, rule.calendar, target, settled_by.time) / SECOND
+    original = rule.later(clock.started_at, target)
     return ClockDetail(
         moment(clock.started_at),
         target / SECOND,
@@ -185,6 +183,7 @@ def _clock(
         None if clock.paused_at is None else moment(clock.paused_at),
         clock.paused / SECOND,
         clock.resets,
+        None if original == NEVER else moment(original),
     )
 
 

@@ -64,6 +64,7 @@ class ClockDetail(msgspec.Struct, gc=False, omit_defaults=True):
     paused_at: datetime | None = None
     paused_seconds: float = 0
     resets: int = 0
+    original_due_at: datetime | None = None
 
 
 class RevisionDetail(msgspec.Struct, gc=False):

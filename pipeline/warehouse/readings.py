@@ -129,6 +129,11 @@ def _or(text: str, otherwise: str) -> str:
     return f"if(empty({text}), {otherwise}, {text})"
 
 
+def _original(due: str) -> str:
+    """When a clock would have run out that nothing had paused."""
+    return _parsed(_or(_part("clock", "original_due_at"), _part(due)))
+
+
 _SOME_INSTANT = "'1970-01-01'"
 """What is parsed in place of nothing: both branches of a condition may be."""
 _STATUSES = f"arrayMap(x -> {_element('x', 'status')}, {_part('warnings')})"
@@ -138,7 +143,7 @@ _CLOCKED: Said = {
     "calendar": _TEXT,
     "attributes": _ATTRIBUTES,
     "clock": f"Tuple(started_at String, target_seconds {_FLOAT}, spent_seconds {_FLOAT}, paused_at String, "
-    f"paused_seconds {_FLOAT}, resets {_UINT32})",
+    f"paused_seconds {_FLOAT}, resets {_UINT32}, original_due_at String)",
     "warnings": "Array(Tuple(status String))",
     "escalation": f"Tuple(step {_UINT32}, to String)",
 }
@@ -214,6 +219,7 @@ _READINGS = (
                 f"{which}_due_at": _parsed(_or(_part("revisions", f"{which}_due_at"), _part("due_at")))
                 for which in ("first", "latest", "best")
             },
+            "original_due_at": _original("due_at"),
             "started_at": f"if(empty({_part('clock', 'started_at')}), fromUnixTimestamp64Micro(made_at, 'UTC'), "
             f"{_parsed(_or(_part('clock', 'started_at'), _SOME_INSTANT))})",
             "target_seconds": _part("clock", "target_seconds"),
@@ -261,6 +267,7 @@ _READINGS = (
         },
         {
             "limit_kind": f"ifNull({_element(_DETAIL, 'limit_kind')}, 'declared')",
+            "original_since": _original("since"),
             "segment": _part("learned", "segment"),
             "limit_ended": f"ifNull({_part('learned', 'ended')}, 0)",
             "limit_low_seconds": _part("learned", "low_seconds"),

@@ -250,6 +250,7 @@ def _promises(rows: Sequence[tuple[Record, wire.PromiseFinding]]) -> Block:
         "first_due_at": [micros(d.revisions.first_due_at if d.revisions else d.due_at) for d in details],
         "latest_due_at": [micros(d.revisions.latest_due_at if d.revisions else d.due_at) for d in details],
         "best_due_at": [micros(d.revisions.best_due_at if d.revisions else d.due_at) for d in details],
+        "original_due_at": [_original(d.clock, d.due_at) for d in details],
         "started_at": [micros(d.clock.started_at if d.clock else d.made_at) for d in details],
         "target_seconds": [d.clock.target_seconds if d.clock else None for d in details],
         "spent_seconds": [d.clock.spent_seconds if d.clock else None for d in details],
@@ -300,6 +301,7 @@ def _stalls(rows: Sequence[tuple[Record, wire.StallFinding]]) -> Block:
         "stage": [d.stage for d in details],
         "entered_at": [micros(d.entered_at) for d in details],
         "since": [micros(d.since) for d in details],
+        "original_since": [_original(d.clock, d.since) for d in details],
         "limit_seconds": [d.limit_seconds for d in details],
         "limit_kind": [d.limit_kind for d in details],
         "segment": [(d.learned.segment or "") if d.learned else "" for d in details],
@@ -310,6 +312,11 @@ def _stalls(rows: Sequence[tuple[Record, wire.StallFinding]]) -> Block:
         **_clocked(details),
     }
     return Block("stalls", columns, [record for record, _ in rows])
+
+
+def _original(clock: wire.ClockDetail | None, due: datetime) -> int:
+    """When a clock would have run out that nothing had paused."""
+    return micros(due if clock is None or clock.original_due_at is None else clock.original_due_at)
 
 
 def _clocked(details: Sequence[wire.PromiseDetail | wire.StallDetail]) -> dict[str, list[Any]]:

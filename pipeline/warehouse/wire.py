@@ -56,6 +56,7 @@ class ClockDetail(Struct, frozen=True, gc=False):
     paused_at: datetime | None = None
     paused_seconds: float = 0
     resets: UInt32 = 0
+    original_due_at: datetime | None = None
 
 
 class RevisionDetail(Struct, frozen=True, gc=False):

@@ -94,6 +94,24 @@ def test_a_pause_costs_open_time_where_there_is_a_calendar(happened: Told, due: 
     assert found.detail.due_at == at(f"2026-03-{due}")
 
 
+@pytest.mark.parametrize(
+    ("calendar", "happened", "original"),
+    [
+        (None, [("02 09:00", OPENED), ("02 10:00", ASKED), ("02 13:00", REPLIED)], "02 17:00"),
+        # begun anew, it has another original due time
+        (None, [("02 09:00", OPENED), ("02 10:00", ASKED), ("02 12:00", MOVED)], "02 20:00"),
+        ("office", [("02 08:00", OPENED), ("02 09:00", ASKED), ("03 13:00", REPLIED)], "03 09:00"),
+    ],
+)
+def test_when_it_would_have_been_due_without_pauses_is_told(
+    calendar: str | None, happened: Told, original: str
+) -> None:
+    due = {"within": "8h"} | ({"calendar": calendar} if calendar else {})
+    found = told(answer(due=due), happened, "03 14:00")
+    assert found.detail.clock.original_due_at == at(f"2026-03-{original}")
+    assert (found.detail.due_at > found.detail.clock.original_due_at) is (REPLIED in dict(happened).values())
+
+
 def test_what_is_paused_neither_comes_to_be_at_risk_nor_breaks() -> None:
     happened = [("02 09:00", OPENED), ("02 10:00", ASKED)]
     found = told(answer(), happened, "20 00:00")
