@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from grafana_foundation_sdk.builders import dashboard
-
 from grafana.panels import (
     add_panels,
+    add_section,
     board,
     filter_variable,
     filtered,
@@ -39,8 +38,7 @@ def live_overview() -> Any:
     )
     business = [*_figures(), *_touchpoints(), *_promises(), *_trouble()]
     add_panels(begun, business)
-    begun.with_row(dashboard.Row("Does the pipeline keep up?").id(100))
-    add_panels(begun, _engine(), first_id=101)
+    add_section(begun, "Does the pipeline keep up?", _engine(), first_id=100)
     return begun.build()
 
 

@@ -166,6 +166,12 @@ def add_panels(board: Any, panels: Iterable[Any], first_id: int = 1) -> None:
         board.with_panel(panel.id(panel_id))
 
 
+def add_section(board: Any, title: str, panels: Iterable[Any], first_id: int) -> None:
+    """A heading, and panels below it; the heading's id is `first_id`."""
+    board.with_row(dashboard.Row(title).id(first_id))
+    add_panels(board, panels, first_id + 1)
+
+
 def _time_series(title: str, about: str, unit: str, span: int) -> Any:
     return (
         timeseries.Panel()

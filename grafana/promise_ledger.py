@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from grafana.forecasts import forecasts
 from grafana.panels import (
     FULL,
     THIRD,
     add_panels,
+    add_section,
     bars,
     board,
     filter_variable,
@@ -17,6 +19,7 @@ from grafana.panels import (
     listing,
     number,
 )
+from grafana.promised_figures import promised_figures
 
 _OWED = filtered("owed_by", "owner")
 _MADE = f"FROM ${{database}}.promise_ledger WHERE $__timeFilter(made_at) AND {_OWED}"
@@ -29,7 +32,10 @@ _TOLD_APART = ", ".join(f"('{name}', toString({name}))" for name in ("made_by", 
 def promise_ledger() -> Any:
     """The dashboard, ready to be encoded."""
     about = "Promises by who made them and who owed them. Times are event times, in UTC."
-    owners = "SELECT DISTINCT owed_by FROM ${database}.promises_daily"
+    owners = (
+        "SELECT owed_by FROM ${database}.promises_daily "
+        "UNION DISTINCT SELECT owed_by FROM ${database}.value_promises"
+    )
     begun = (
         board("promise ledger", "ledger", about, since="now-30d", refresh="1m")
         .link(link_to("Live overview", "live"))
@@ -37,6 +43,8 @@ def promise_ledger() -> Any:
         .with_variable(filter_variable("owner", "Team that owed it", owners))
     )
     add_panels(begun, [*_figures(), *_makers(), *_owers(), *_dates(), _escalated()])
+    add_section(begun, "Promises of a figure", promised_figures(), first_id=100)
+    add_section(begun, "Forecasts", forecasts(), first_id=200)
     return begun.build()
 
 

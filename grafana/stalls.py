@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from grafana.limits import limits
 from grafana.panels import (
     FULL,
     THIRD,
     add_panels,
+    add_section,
     bars,
     board,
     filter_variable,
@@ -39,6 +41,7 @@ def stalls() -> Any:
         )
     )
     add_panels(begun, [*_figures(), *_swamplands(), _stuck_now(), *_freeing()])
+    add_section(begun, "Limits, escalation, teams", limits(), first_id=100)
     return begun.build()
 
 
@@ -112,10 +115,10 @@ def _swamplands() -> list[Any]:
 def _stuck_now() -> Any:
     return listing(
         "Stuck now",
-        "The longest first. `throughline journey <identifier>` shows the whole story.",
+        "The longest first. `throughline journey <identifier>` shows the story, `throughline explain <finding>` says why.",
         f"""
         SELECT since, date_diff('second', since, now64(6)) / 3600 AS hours, stage, owner, journey_type, journey_key,
-            person_id, entered_at, limit_seconds / 3600 AS limit_hours
+            person_id, entered_at, limit_seconds / 3600 AS limit_hours, limit_kind, segment, escalated AS step, finding_id
         FROM ${{database}}.stalls FINAL
         WHERE status IN ('opened', 'escalated') AND {_CHOSEN}
         ORDER BY since

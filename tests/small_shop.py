@@ -75,7 +75,8 @@ FIGURES: dict[str, Any] = {
     "promises": {
         "delivery": {"kept": 1, "broken_then_met": 1, "broken": 1, "open": 1, "cancelled": 0},
     },
-    "stalls": {"on_its_way": {"opened": 2, "resolved": 1, "open": 1}},
+    "value_promises": {},
+    "stalls": {"on_its_way": {"opened": 2, "resolved": 1, "open": 1, "declared": 2, "learned": 0}},
 }
 """The summary, as JSON."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.table import Column, Table
 
 from pipeline.cli.console import out
@@ -23,17 +25,25 @@ def show_summary(summary: Summary, *, as_json: bool) -> None:
         counted = [(name.replace("_", " "), getattr(summary, name)) for name in line]
         out.print("   ".join(f"{name} {count:,}" for name, count in counted if count is not None))
     if summary.promises:
-        table = Table("promise", *_right("kept", "broken, then met", "broken", "open", "cancelled"), box=None)
-        for name, each in summary.promises.items():
-            row = (each.kept, each.broken_then_met, each.broken, each.open, each.cancelled)
-            table.add_row(name, *(f"{count:,}" for count in row))
-        out.print(table)
+        _show("promise", _PROMISES, summary.promises)
+    if summary.value_promises:
+        _show("promised figure", _VALUES, summary.value_promises)
     if summary.stalls:
-        table = Table("stuck in", *_right("opened", "resolved", "open"), box=None)
-        for name, stall in summary.stalls.items():
-            table.add_row(name, *(f"{count:,}" for count in (stall.opened, stall.resolved, stall.open)))
-        out.print(table)
+        _show("stuck in", _STALLS, summary.stalls)
 
 
-def _right(*names: str) -> list[Column]:
-    return [Column(name, justify="right") for name in names]
+def _show(what: str, columns: Mapping[str, str], counts: Mapping[str, object]) -> None:
+    """A table of counts by rule; `columns` are their names with the fields that they show."""
+    table = Table(what, *(Column(name, justify="right") for name in columns), box=None)
+    for rule, each in counts.items():
+        table.add_row(rule, *(f"{getattr(each, field):,}" for field in columns.values()))
+    out.print(table)
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+_PROMISES = {"kept": "kept", "broken, then met": "broken_then_met", **_same("broken", "open", "cancelled")}
+_VALUES = _same("made", "kept", "exceeded", "broken", "lapsed", "open", "cancelled")
+_STALLS = _same("opened", "resolved", "open", "declared", "learned")

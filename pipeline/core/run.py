@@ -27,7 +27,7 @@ from pipeline.core.linker import Linker, LinkerConfig
 from pipeline.core.linking import rules_of
 from pipeline.core.messages import Micros
 from pipeline.core.plan import Plan
-from pipeline.core.summary import FindingCount, Summary, promise_counts, stall_counts
+from pipeline.core.summary import FindingCount, Summary, promise_counts, stall_counts, value_promise_counts
 from pipeline.core.tokens import Tokens
 from pipeline.ports import Headers, Outbox, Record
 from schemas.base import DOMAINS
@@ -109,6 +109,7 @@ class Logic(Protocol):
 
 class _Detail(msgspec.Struct):
     met_at: str | None = None
+    limit_kind: str = ""
 
 
 class _Said(msgspec.Struct):
@@ -156,12 +157,16 @@ class Published:
 
     def counts(self) -> list[FindingCount]:
         """The findings, counted by what their last revision says."""
-        found: Counter[tuple[str, str, str, bool]] = Counter()
+        found: Counter[tuple[str, str, str, bool, str]] = Counter()
         for value in self.findings.values():
             said = _said(value)
-            is_met = said.detail is not None and said.detail.met_at is not None
-            found[said.type, said.rule or "", said.status, is_met] += 1
-        return [FindingCount(*said, count) for said, count in found.items()]
+            detail = said.detail or _Detail()
+            is_met = detail.met_at is not None
+            found[said.type, said.rule or "", said.status, is_met, detail.limit_kind] += 1
+        return [
+            FindingCount(kind, rule, status, is_met, count, limit_kind)
+            for (kind, rule, status, is_met, limit_kind), count in found.items()
+        ]
 
     def persons(self) -> list[str]:
         """The ids of everyone who has touchpoints."""
@@ -385,5 +390,6 @@ def summarise(pipeline: MemoryPipeline, plan: Plan, as_of: Micros) -> Summary:
         dead_letters=len(pipeline.published.dead_letters),
         duplicates=counts["duplicates"] + counts["reunited"],
         promises=promise_counts(plan, findings),
+        value_promises=value_promise_counts(plan, findings),
         stalls=stall_counts(plan, findings),
     )

@@ -152,12 +152,12 @@ def _visit(
 
 def _acts(rules: JourneyRules, index: int, entry: Entry, *, of_promises: bool) -> list[int]:
     """What a touchpoint does to one promise, or one stage, of its journey."""
+    first, last = (acts.MAKE, acts.OF_PROMISES) if of_promises else (acts.LEAVE, acts.HALT)
     return [
         action.act
         for action in rules.actions.get(entry.type, ())
         if action.target == index
-        and action.act != acts.END
-        and (action.act <= acts.OF_PROMISES) == of_promises
+        and first <= action.act <= last
         and (action.alternatives is None or applies(action.alternatives, entry.fields))
     ]
 

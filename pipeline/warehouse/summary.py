@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pipeline.core.plan import Plan
-from pipeline.core.summary import FindingCount, Summary, promise_counts, stall_counts
+from pipeline.core.summary import FindingCount, Summary, promise_counts, stall_counts, value_promise_counts
 from pipeline.warehouse.client import Warehouse
 
 _TOUCHPOINTS = "SELECT uniqExact(source, id), uniqExactIf((source, id), NOT mapped) FROM touchpoints"
@@ -18,11 +18,14 @@ _PERSONS = "SELECT count() FROM living_persons"
 _DEAD_LETTERS = "SELECT count() FROM dead_letters FINAL"
 _DUPLICATES = "SELECT sum(count) FROM stage_counts FINAL WHERE name IN ('duplicates', 'reunited')"
 _FINDINGS = """
-SELECT 'promise', rule, status, isNotNull(met_at) AS is_met, count()
+SELECT 'promise', rule, status, isNotNull(met_at) AS is_met, count(), ''
 FROM promises FINAL GROUP BY rule, status, is_met
 UNION ALL
-SELECT 'stall', stage, status, false, count()
-FROM stalls FINAL GROUP BY stage, status"""
+SELECT 'value_promise', rule, status, false, count(), ''
+FROM value_promises FINAL GROUP BY rule, status
+UNION ALL
+SELECT 'stall', stage, status, false, count(), limit_kind
+FROM stalls FINAL GROUP BY stage, status, limit_kind"""
 
 
 def summary(
@@ -52,5 +55,6 @@ def summary(
         after_as_of=after_as_of,
         duplicates=duplicates,
         promises=promise_counts(plan, findings),
+        value_promises=value_promise_counts(plan, findings),
         stalls=stall_counts(plan, findings),
     )

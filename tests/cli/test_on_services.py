@@ -230,7 +230,7 @@ def test_a_replay_that_does_not_exist_is_told(here: Throughline, replayed: Repla
 def test_status_shows_every_stage_and_what_is_unread(here: Throughline, replayed: Replayed) -> None:
     done = here("status", "--name", replayed.name, "--seconds", "0.1")
     assert done.code == 0
-    stages = [line.split()[0] for line in done.out.splitlines()[1:7]]
+    stages = [line.split()[0] for line in done.out.splitlines()[1:8]]
     assert stages == ["ingest", "identity", "linker", "journey", "learner", "warehouse", "buckets"]
     assert "watermarks are not known: no worker answers (THROUGHLINE_METRICS_PORT is 0)" in done.out
 
@@ -319,7 +319,7 @@ def test_prepare_makes_what_is_missing_and_is_content_with_what_is_there(
     assert f"database throughline_{name.replace('-', '_')}: 0001_base_tables" in first.out
     again = here("prepare", namespace=name)
     assert again.code == 0
-    assert "29 topics as declared, 0 of them new" in again.out
+    assert "31 topics as declared, 0 of them new" in again.out
     assert "nothing to apply" in again.out
     other = here("prepare", namespace=name, partitions=8)
     assert (other.code, other.out) == (2, "")

@@ -29,8 +29,8 @@ def test_the_summary_for_people_has_the_same_figures_within_80_columns(
         "dead letters 0   rejected rows 0   duplicates 0   after as of 0",
         " promise   kept  broken, then met  broken  open  cancelled",
         " delivery     1                 1       1     1          0",
-        " stuck in    opened  resolved  open",
-        " on_its_way       2         1     1",
+        " stuck in    opened  resolved  open  declared  learned",
+        " on_its_way       2         1     1         2        0",
     ]
 
 

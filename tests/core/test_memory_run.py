@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 from journey_world import APPROVED, CALLED_OFF, DELIVERED, PLACED, SHIPPED, SHOP, at, plan_of, us
+from learned_world import shop as learning_shop
+from value_world import fuel
 
 from pipeline.core.dead_letters import TooManyDeadLettersError
 from pipeline.core.run import Result, RunConfig, run
@@ -16,8 +18,10 @@ from pipeline.core.summary import (
     FindingCount,
     PromiseCounts,
     StallCounts,
+    ValuePromiseCounts,
     promise_counts,
     stall_counts,
+    value_promise_counts,
 )
 
 NOW = us("2026-06-01 00:00")
@@ -75,7 +79,7 @@ def test_a_run_sums_up_what_became_of_everything(partitions: int) -> None:
         "approval": PromiseCounts(kept=1, broken=2, open=1),
     }
     assert summary.stalls == {
-        "in_transit": StallCounts(opened=2, resolved=1, open=1),
+        "in_transit": StallCounts(opened=2, resolved=1, open=1, declared=2),
         "on_hold": StallCounts(),
     }
 
@@ -113,6 +117,7 @@ def test_a_summary_is_written_in_the_order_that_people_read() -> None:
         "after_as_of",
         "duplicates",
         "promises",
+        "value_promises",
         "stalls",
     ]
     assert written["promises"]["delivery"] == {
@@ -136,4 +141,65 @@ def test_counts_leave_out_what_was_withdrawn_and_what_the_map_does_not_know() ->
         FindingCount("stall", "forgotten", "opened", False, 2),
     ]
     assert promise_counts(plan, counted) == {"delivery": PromiseCounts(open=5), "approval": PromiseCounts()}
-    assert stall_counts(plan, counted) == {"in_transit": StallCounts(2, 0, 2), "on_hold": StallCounts()}
+    assert stall_counts(plan, counted) == {
+        "in_transit": StallCounts(opened=2, open=2, declared=2),
+        "on_hold": StallCounts(),
+    }
+
+
+def test_promised_figures_are_counted_by_what_became_of_them() -> None:
+    plan = plan_of(fuel())
+    statuses = ("made", "kept", "exceeded", "broken", "lapsed", "cancelled", "withdrawn")
+    counted = [FindingCount("value_promise", "figure", each, False, 2**n) for n, each in enumerate(statuses)]
+    counted += [
+        FindingCount("value_promise", "forgotten", "kept", False, 99),
+        FindingCount("promise", "figure", "kept", False, 99),
+    ]
+    assert value_promise_counts(plan, counted) == {
+        "figure": ValuePromiseCounts(made=63, open=1, kept=2, exceeded=4, broken=8, lapsed=16, cancelled=32)
+    }
+
+
+def test_stalls_are_counted_by_the_limit_that_fired_and_a_learned_limit_is_one() -> None:
+    plan = plan_of(learning_shop(expected=None))
+    counted = [
+        FindingCount("stall", "in_transit", "opened", False, 1, "learned"),
+        FindingCount("stall", "in_transit", "escalated", False, 2, "declared"),
+        FindingCount("stall", "in_transit", "resolved", False, 4, "learned"),
+        FindingCount("stall", "in_transit", "abandoned", False, 8, "learned"),
+        FindingCount("stall", "in_transit", "withdrawn", False, 16, "learned"),
+    ]
+    assert stall_counts(plan, counted) == {
+        "in_transit": StallCounts(opened=15, open=3, resolved=4, declared=2, learned=13)
+    }
+    assert stall_counts(plan, []) == {"in_transit": StallCounts()}
+
+
+def test_a_run_counts_promised_figures_and_stalls_by_learned_limits() -> None:
+    journey_map = learning_shop(
+        expected=None, learned={"quantile": 0.9, "times": 2, "least": 10}, warn_at=[0.5]
+    )
+    journey_map["journeys"]["order"]["promises"]["one_parcel"] = {
+        "kind": "at_most",
+        "made_by": PLACED,
+        "promised": {"value": 1},
+        "measure": {"count": SHIPPED},
+        "window": "20d",
+        "owed_by": "logistics",
+    }
+    records = [
+        event(f"2026-03-{day:02} 09:00", kind, f"{kind} {order}", f"{order}", "ann")
+        for order in range(12)
+        for day, kind in ((1, PLACED), (2, SHIPPED), (3, DELIVERED))
+    ]
+    records += [
+        event("2026-03-10 09:00", PLACED, "p", "stuck", "bob"),
+        event("2026-03-10 10:00", SHIPPED, "s", "stuck", "bob"),
+        event("2026-03-11 10:00", SHIPPED, "s again", "stuck", "bob"),
+        event("2026-03-29 09:00", PLACED, "late", "late", "eve"),
+    ]
+    found = run(plan_of(journey_map), records, RunConfig("a test's key", NOW), us("2026-04-01 00:00"))
+    assert found.summary.value_promises == {
+        "one_parcel": ValuePromiseCounts(made=14, kept=12, broken=1, open=1)
+    }
+    assert found.summary.stalls == {"in_transit": StallCounts(opened=1, open=1, learned=1)}

@@ -74,7 +74,8 @@ def promised(pairs: Iterable[tuple[datetime, datetime | None]]) -> PromiseCounts
 def stalled(visits: Iterable[tuple[datetime, datetime | None]], limit: timedelta) -> StallCounts:
     """Counts of stalls, of visits given as entered and left."""
     long = [left for entered, left in visits if (left or AS_OF) - entered > limit]
-    return StallCounts(opened=len(long), resolved=len(long) - long.count(None), open=long.count(None))
+    open_ones = long.count(None)
+    return StallCounts(opened=len(long), resolved=len(long) - open_ones, open=open_ones, declared=len(long))
 
 
 def test_every_row_of_the_three_tables_becomes_its_touchpoint(city: City) -> None:

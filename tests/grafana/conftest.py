@@ -9,10 +9,13 @@ from published_records import (
     ANNA,
     BERT,
     CLOCK,
+    FORECAST,
+    LEARNED,
     LEDGER,
     TOPOLOGY,
     Consumed,
     at,
+    figure,
     identified,
     letter,
     linked,
@@ -28,11 +31,80 @@ from pipeline.warehouse.buckets import BucketSink
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.sink import WarehouseSink
+from schemas.finding import PromiseFinding, StallFinding, ValueFinding, ValueStatus
 
 DATABASE = "throughline_dashboards"
 COOKIE, KIOSK = "cookie:" + "0c" * 16, "cookie:" + "0d" * 16
 DATED = "cookie:25260480:" + "0e" * 16
 CUSTOMER, OTHER = "customer_id:" + "0a" * 16, "customer_id:" + "0b" * 16
+
+
+def promised_figures(day: str) -> list[ValueFinding]:
+    """A consumption that was promised by two campaigns: kept once, exceeded once, broken twice, lapsed once, open once."""
+    became: list[tuple[ValueStatus, str, float | None]] = [
+        ("kept", "spring", 0.0),
+        ("exceeded", "spring", -0.1),
+        ("broken", "autumn", 0.3),
+        ("broken", "autumn", 0.5),
+        ("lapsed", "autumn", None),
+        ("made", "spring", None),
+    ]
+    plain = figure("v", f"{day} 09:00").detail.model_dump()
+    return [
+        figure(
+            f"v-{n}",
+            f"{day} 09:00",
+            status,
+            detail={**plain, "gap": gap, "attributes": {"campaign": campaign, "product": "estate"}},
+        )
+        for n, (status, campaign, gap) in enumerate(became)
+    ]
+
+
+def forecasts() -> list[PromiseFinding]:
+    """Ten promises that were to break with 15 %, ten with 85 %; two and nine broke. One more was met early."""
+    made = "2018-05-03 09:00"
+    of = [(0.15, n < 2) for n in range(10)] + [(0.85, n < 9) for n in range(10)]
+    return [
+        promise(
+            f"f-{n}",
+            made,
+            "broken" if breaks else "kept",
+            met_hours_late=4 if breaks else -4,
+            rule="arrival",
+            detail={"forecast": {**FORECAST, "probability": probability}},
+        )
+        for n, (probability, breaks) in enumerate(of)
+    ] + [
+        promise(
+            "f-early",
+            "2018-05-06 09:00",
+            "kept",
+            met_hours_late=-40,
+            rule="arrival",
+            detail={"forecast": FORECAST},
+        )
+    ]
+
+
+def learned_limits() -> list[StallFinding]:
+    """Two days on which limits were learned, of all stays and of one segment; one stall was given up, one is escalated."""
+    ships = {**LEARNED, "segment": "ship", "high_seconds": None}
+    everybody = {**LEARNED, "segment": None}
+    return [
+        stall(
+            "l-1",
+            "2018-05-03 10:00",
+            "resolved",
+            stuck_hours=4,
+            rule="packing",
+            detail={"learned": everybody},
+        ),
+        stall(
+            "l-2", "2018-05-04 10:00", "abandoned", stuck_hours=6, rule="packing", detail={"learned": ships}
+        ),
+        stall("l-3", "2018-05-04 10:00", "escalated", rule="packing", detail={**CLOCK, "learned": ships}),
+    ]
 
 
 def a_week_in_may() -> list[Consumed]:
@@ -66,6 +138,9 @@ def a_week_in_may() -> list[Consumed]:
                 stall("s-1", f"{day} 10:00", "resolved", stuck_hours=4),
                 stall("s-2", f"{day} 10:00", "resolved", stuck_hours=8, person_id=str(BERT)),
                 stall("s-3", f"{day} 10:00", person_id=str(ANNA)),
+                *promised_figures(day),
+                *forecasts(),
+                *learned_limits(),
             ],
             TOPOLOGY.findings,
         ),

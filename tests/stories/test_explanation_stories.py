@@ -169,6 +169,25 @@ def test_a_visit_is_explained_like_a_promise() -> None:
     assert sum(spent for _, _, _, spent in segments(found)) == 7.0
 
 
+def test_what_a_promise_of_a_figure_makes_of_a_touchpoint_is_nothing_of_the_visits() -> None:
+    journey_map = handling()
+    [journey] = journey_map["journeys"].values()
+    journey["promises"] = {
+        "questions": {
+            "kind": "at_most",
+            "promised": {"value": 1},
+            "made_by": OPENED,
+            "measure": {"count": ASKED},
+            "closed_by": SOLVED,
+            "owed_by": "desk",
+        }
+    }
+    happened = [("02 09:00", OPENED), ("02 10:00", ASKED), ("03 09:00", SOLVED)]
+    alone, beside = (explained(each, happened, "04 00:00") for each in (handling(), journey_map))
+    assert [act.what for act in beside.acts] == [act.what for act in alone.acts]
+    assert segments(beside) == segments(alone)
+
+
 def test_touchpoints_that_open_nothing_explain_nothing() -> None:
     story = Story(answer())
     entry = story.touchpoint("2026-03-02 09:00", SOLVED, "e", "7", "", "", {}).entry

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 from journey_world import DELIVERED, PLACED, SHIPPED, Story
-from test_learned_stories import FORECAST, LEARNED, PROMISE, STAGE, limit, passed, shop
+from learned_world import FORECAST, LEARNED, PROMISE, STAGE, limit, passed, shop
 
 from pipeline.cli.explain_text import lines_of
 from pipeline.core.instants import DAY, micros

@@ -5,56 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from journey_world import CALLED_OFF, DELIVERED, PLACED, SHIPPED, Story, at, us
+from learned_world import FORECAST, MOVED, PROMISE, STAGE, limit, passed, shop
 
-from pipeline.core.instants import DAY, MINUTE, moment
+from pipeline.core.instants import DAY, moment
 from pipeline.core.learner import REVISED
 from pipeline.core.learning import BEHIND
-from pipeline.core.messages import GOING_ON, JourneyMark, Limit, Origin, Parcel, Stayed
-
-HOUR = 60 * MINUTE
-MOVED = "sales.date.moved"
-STAGE, PROMISE = "stage/in_transit", "promise/delivery"
-LEARNED = {"quantile": 0.9, "times": 2, "least": 50, "segment": "data.carrier"}
-FORECAST = {"probability": 0.5, "least": 50}
-
-
-def shop(*, expected: str | None = "14d", at_risk: Any = 0.75, **stage: Any) -> dict[str, Any]:
-    return {
-        "name": "shop",
-        "touchpoints": {kind: {"owner": "shop"} for kind in (PLACED, MOVED, CALLED_OFF, SHIPPED, DELIVERED)},
-        "journeys": {
-            "order": {
-                "key": "identities.order_id",
-                "promises": {
-                    "delivery": {
-                        "made_by": PLACED,
-                        "due": {"field": "data.due"},
-                        "revised_by": MOVED,
-                        "met_by": DELIVERED,
-                        "cancelled_by": CALLED_OFF,
-                        "owed_by": "logistics",
-                        "at_risk": at_risk,
-                    }
-                },
-                "stages": {
-                    "in_transit": {
-                        "enter": SHIPPED,
-                        "leave": DELIVERED,
-                        "owner": "logistics",
-                        "learned": LEARNED,
-                        **({} if expected is None else {"expected": expected}),
-                        **stage,
-                    }
-                },
-            }
-        },
-    }
-
-
-def limit(days: float, *, ended: int = 60) -> Limit:
-    duration = round(days * DAY)
-    return Limit(ended, duration, duration - HOUR, duration + 2 * HOUR)
-
+from pipeline.core.messages import GOING_ON, JourneyMark, Origin, Parcel, Stayed
 
 # -- which limit fires
 
@@ -331,14 +287,6 @@ def test_a_map_that_learns_nothing_tells_nothing() -> None:
 
 
 # -- forecasts
-
-
-def passed(**gone: int) -> Limit:
-    """So many of a hundred had ended within so many days: `passed(d1=20, d3=60)`."""
-    durations: list[int] = []
-    for day, count in gone.items():
-        durations += [int(day[1:]) * DAY] * (count - len(durations))
-    return Limit(200, passed=tuple(durations))
 
 
 def test_a_promise_is_at_risk_once_most_of_those_that_take_so_long_break() -> None:

@@ -1,0 +1,144 @@
+"""Of the stalls, their limits and what became of them: which limit fired, what was learned and how sure it is."""
+# ruff: noqa: S608 - the SQL is made of constants; nothing of a request is ever in it
+
+from __future__ import annotations
+
+from typing import Any
+
+from grafana.panels import FULL, THIRD, bars, filtered, history, listing, number
+
+_CHOSEN = f"{filtered('stage', 'stage')} AND {filtered('owner', 'owner')}"
+_STALLS = f"FROM ${{database}}.stalls FINAL WHERE status != 'withdrawn' AND {_CHOSEN}"
+_LEARNED = f"{_STALLS} AND limit_kind = 'learned' AND $__timeFilter(entered_at)"
+"""Stalls of visits that began in the time range, by a learned limit: each says what held on the day when it began."""
+_OF = "concat(stage, if(segment = '', '', ' of '), segment)"
+
+
+def limits() -> list[Any]:
+    """The panels."""
+    return [*_figures(), _fired(), _learned(), *_over_time(), _escalated_and_abandoned(), _by_owner()]
+
+
+def _figures() -> list[Any]:
+    figures = [
+        number(
+            "Open, by a learned limit",
+            "Lasting now, of stages whose limit was learned and is shorter than the declared one, if there is one.",
+            f"SELECT countIf(limit_kind = 'learned') AS stalls {_STALLS} AND status IN ('opened', 'escalated')",
+        ),
+        number(
+            "Escalated stalls",
+            "Lasting now, with a step of escalation behind them.",
+            f"SELECT count() AS stalls {_STALLS} AND status = 'escalated'",
+            alarming=True,
+        ),
+        number(
+            "Abandoned",
+            "Given up, of stalls that began in the time range.",
+            f"SELECT count() AS stalls {_STALLS} AND status = 'abandoned' AND $__timeFilter(since)",
+        ),
+    ]
+    return [figure.span(THIRD) for figure in figures]
+
+
+def _fired() -> Any:
+    return history(
+        "Which limit fired",
+        "Stalls by when they began: the limit that the map declares, or one that was learned.",
+        f"""
+        SELECT $__timeInterval(since) AS bucket, toString(limit_kind) AS fired, count() AS stalls
+        {_STALLS} AND $__timeFilter(since)
+        GROUP BY bucket, fired
+        ORDER BY bucket
+        """,
+        bars=True,
+        span=THIRD,
+    )
+
+
+def _learned() -> Any:
+    return listing(
+        "Learned limits",
+        "By stage and segment (empty: of all stays), the newest that a stall outlasted: between low and high it lies with "
+        "95 % confidence, and it rests on so many stays that had ended.",
+        f"""
+        SELECT stage, segment, count() AS stalls, argMax(limit_seconds, entered_at) / 3600 AS limit_hours,
+            argMax(limit_low_seconds, entered_at) / 3600 AS low,
+            argMax(tuple(limit_high_seconds), entered_at).1 / 3600 AS high,
+            argMax(limit_ended, entered_at) AS stays, max(entered_at) AS newest
+        {_LEARNED}
+        GROUP BY stage, segment
+        ORDER BY stage, segment
+        """,
+        units={"limit_hours": "h", "low": "h", "high": "h"},
+        span=FULL - THIRD,
+    )
+
+
+def _over_time() -> list[Any]:
+    return [
+        history(
+            "Learned limits over time",
+            "With their 95 % bounds (low, high), by the day on which the stay began that outlasted them.",
+            f"""
+            SELECT toStartOfDay(entered_at) AS day, concat({_OF}, ' ', bound.1) AS of, avg(bound.2) / 3600 AS hours
+            FROM
+            (
+                SELECT entered_at, stage, segment, arrayJoin([('limit', toNullable(limit_seconds)),
+                    ('low', limit_low_seconds), ('high', limit_high_seconds)]) AS bound
+                {_LEARNED}
+            )
+            WHERE isNotNull(bound.2)
+            GROUP BY day, of
+            ORDER BY day
+            """,
+            unit="h",
+        ),
+        history(
+            "Stays that learned limits rest on",
+            "How many had ended, by stage and segment; who still went on then counts too, as not known yet.",
+            f"""
+            SELECT toStartOfDay(entered_at) AS day, {_OF} AS of, max(limit_ended) AS stays
+            {_LEARNED}
+            GROUP BY day, of
+            ORDER BY day
+            """,
+        ),
+    ]
+
+
+def _escalated_and_abandoned() -> Any:
+    return listing(
+        "Escalated and abandoned",
+        "Stalls that began in the time range. To the end: median hours from the limit to the exit, of those that were left.",
+        f"""
+        SELECT stage, owner, count() AS stalls, countIf(escalated > 0) AS were_escalated, max(escalated) AS highest_step,
+            countIf(status = 'abandoned') AS abandoned,
+            round(100 * countIf(status = 'abandoned') / count(), 1) AS abandoned_percent,
+            countIf(status = 'resolved') AS resolved,
+            quantileExactIf(0.5)(date_diff('second', since, ifNull(left_at, since)) / 3600, isNotNull(left_at)) AS to_the_end
+        {_STALLS} AND $__timeFilter(since)
+        GROUP BY stage, owner
+        ORDER BY abandoned DESC, were_escalated DESC
+        """,
+        units={"to_the_end": "h"},
+        span=FULL - THIRD,
+    )
+
+
+def _by_owner() -> Any:
+    hours = "date_diff('second', since, least(ifNull(left_at, now64(6)), toDateTime64($__toTime, 6))) / 3600"
+    return bars(
+        "Time by team",
+        "Hours that customers were stuck beyond a limit, by the team whose job it is that nobody is. "
+        "Of stalls that lasted in the time range, each from its limit to its exit, or to now.",
+        f"""
+        SELECT owner, sum({hours}) AS customer_hours
+        {_STALLS} AND since <= $__toTime AND ifNull(left_at, $__toTime) >= $__fromTime
+        GROUP BY owner
+        ORDER BY customer_hours DESC
+        LIMIT 12
+        """,
+        unit="h",
+        span=THIRD,
+    )
