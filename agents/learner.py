@@ -18,7 +18,7 @@ def register(app: Any, deps: Deps) -> None:
     if not deps.plan.learned:
         return
     topology = deps.topology
-    config = LearnerConfig(topology.journeys, topology.partitions, deps.plan.learned)
+    config = LearnerConfig(topology.journeys, topology.state, topology.partitions, deps.plan.learned)
 
     def factory(partition: int, store: Store) -> StageLogic:
         return Counted("learner", topology.stays, partition, Learner(store, config), deps.metrics)

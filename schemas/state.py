@@ -97,6 +97,27 @@ class IdentifierState(Contract):
     version: int
 
 
+class LearnedState(Contract):
+    """What was learned for the stays that begin on a day: of a stage, or of a promise from its making to what meets it.
+
+    Keyed by `learned:of/rule/segment/day`. `ended`: how many stays it rests on, beside those that went on; 0 if it turned
+    out to rest on too few. `limit_seconds` is the learned limit of a stage, `low_seconds` and `high_seconds` its error with
+    95 % confidence. `percentiles`: within how many seconds 1 %, 2 %, … of all stays end, as far as is known.
+    """
+
+    kind: Literal["learned"] = "learned"
+    of: Literal["stage", "promise"]
+    rule: str = Field(description="The stage name or promise id of the journey map.")
+    segment: str | None = Field(default=None, description="Absent: all stays.")
+    day: Instant = Field(description="Its beginning, in UTC.")
+    ended: int = Field(ge=0)
+    limit_seconds: float | None = None
+    low_seconds: float | None = None
+    high_seconds: float | None = None
+    percentiles: list[float] = Field(default_factory=list)
+    version: int
+
+
 class StageCounts(Contract):
     """What one partition of a stage has counted since the pipeline began; keyed by `counts:stage/partition`."""
 
@@ -110,6 +131,6 @@ class StageCounts(Contract):
 
 
 StateRecord = Annotated[
-    JourneyState | PersonState | PersonOverride | LinkState | IdentifierState | StageCounts,
+    JourneyState | PersonState | PersonOverride | LinkState | IdentifierState | LearnedState | StageCounts,
     Field(discriminator="kind"),
 ]

@@ -27,6 +27,7 @@ from schemas.finding import (
 from schemas.state import (
     IdentifierState,
     JourneyState,
+    LearnedState,
     LinkState,
     PersonOverride,
     PersonState,
@@ -332,6 +333,22 @@ def identified(
     return IdentifierState(
         identifier=identifier, person_id=str(whose), named_by=named_by, shared=shared, version=version
     )
+
+
+def learned(rule: str, day: str, ended: int, version: int = 0, **changes: object) -> LearnedState:
+    """Of a stage, from so many stays that ended."""
+    fields: dict[str, object] = {
+        "of": "stage",
+        "rule": rule,
+        "day": at(f"{day} 00:00"),
+        "ended": ended,
+        "limit_seconds": 7200.5,
+        "low_seconds": 3600.0,
+        "high_seconds": 9000.0,
+        "percentiles": [60.0, 120.0],
+        "version": version,
+    }
+    return LearnedState.model_validate({**fields, **changes})
 
 
 def counts(partition: int, version: int = 0, **counted: int) -> StageCounts:

@@ -17,10 +17,10 @@ import msgspec
 
 from pipeline.core.frames import STAY_FRAMES, FrameWriter
 from pipeline.core.learning import BEHIND, WINDOW, Stays, period_of
-from pipeline.core.messages import GOING_ON, Fact, Limit, Limits, Micros, Stayed
+from pipeline.core.limit_telling import Name, Teller, limit_of
+from pipeline.core.messages import GOING_ON, Fact, Limit, Micros, Stayed
 from pipeline.core.rules import LearnedRule
 from pipeline.core.stored import Happened, LearnerState, reader
-from pipeline.core.survival import Curve
 from pipeline.core.watermark import Watermark
 from pipeline.ports import Outbox, Record, Store
 
@@ -29,8 +29,6 @@ REVISED: Final = 30
 SEGMENTS: Final = 200
 """Of a rule, the first ones that were told of: each takes some kilobytes. Stays of others count among all alone."""
 _STATE, _HAPPENED, _TOLD = b"s", b"h", b"t"
-Name = tuple[str, str | None]
-"""The label of a rule and a segment; None: all."""
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack_state: Final = reader(LearnerState)
@@ -41,9 +39,10 @@ _unpack_name: Final = reader(tuple[str, str | None])
 
 @dataclass(frozen=True)
 class LearnerConfig:
-    """`partitions` are those of `journeys_topic`."""
+    """`partitions` are those of `journeys_topic`; what was learned is published on `state_topic`."""
 
     journeys_topic: str
+    state_topic: str
     partitions: int
     rules: tuple[LearnedRule, ...]
 
@@ -84,19 +83,19 @@ class Learner:
                     self._watermark.advance(message.channel, message.time)
         time = self._watermark.time
         if time is not None and (self._state.published is None or period_of(time) > self._state.published):
-            writer = self._writer(outbox)
-            self._revise(writer)
-            self._publish(period_of(time), writer)
-            writer.flush()
+            teller = self._teller(outbox)
+            self._revise(teller)
+            self._publish(period_of(time), teller)
+            teller.writer.flush()
         self._save()
 
     def quiet(self, now: int, outbox: Outbox) -> bool:  # noqa: ARG002 - the protocol's signature
         """In the silence limits that turned out otherwise are told again."""
         if not self._dirty:
             return False
-        writer = self._writer(outbox)
-        self._revise(writer)
-        writer.flush()
+        teller = self._teller(outbox)
+        self._revise(teller)
+        teller.writer.flush()
         self._save()
         return True
 
@@ -110,8 +109,11 @@ class Learner:
         """Whether limits may have turned out otherwise."""
         return bool(self._dirty)
 
-    def _writer(self, outbox: Outbox) -> FrameWriter:
-        return FrameWriter(outbox, self._config.journeys_topic, self._config.partitions)
+    def _teller(self, outbox: Outbox) -> Teller:
+        config = self._config
+        return Teller(
+            outbox, config.state_topic, FrameWriter(outbox, config.journeys_topic, config.partitions)
+        )
 
     def _hear(self, message: Stayed) -> None:
         if message.rule not in self._rules:
@@ -151,7 +153,7 @@ class Learner:
             self._stays[name] = Stays()
         yield name
 
-    def _publish(self, until: int, writer: FrameWriter) -> None:
+    def _publish(self, until: int, teller: Teller) -> None:
         """Tell the limits of the periods up to this one."""
         published = self._state.published
         if published is None:
@@ -163,11 +165,11 @@ class Learner:
             if not any(stays.has_told_since(period - BEHIND - WINDOW) for stays in self._stays.values()):
                 break
             found = {name: limit for name in self._stays if (limit := self._limit(name, period)) is not None}
-            self._tell(period, dict(found), writer)
+            self._tell(period, dict(found), teller)
         self._state.published = until
         self._forget(until)
 
-    def _revise(self, writer: FrameWriter) -> None:
+    def _revise(self, teller: Teller) -> None:
         """Tell what holds otherwise in the periods whose limits were told."""
         published = self._state.published
         dirty, self._dirty = self._dirty, {}
@@ -181,7 +183,7 @@ class Learner:
                     changes.setdefault(period, {})[name] = limit
         for period, changed in sorted(changes.items()):
             self.counts["revised"] += len(changed)
-            self._tell(period, changed, writer)
+            self._tell(period, changed, teller)
 
     def _limit(self, name: Name, period: int) -> Limit | None:
         stays, rule = self._stays.get(name), self._rules.get(name[0])
@@ -189,7 +191,7 @@ class Learner:
             return None
         return limit_of(stays.curve(period), rule)
 
-    def _tell(self, period: int, limits: dict[Name, Limit | None], writer: FrameWriter) -> None:
+    def _tell(self, period: int, limits: dict[Name, Limit | None], teller: Teller) -> None:
         if not limits:
             return
         for name, limit in limits.items():
@@ -200,9 +202,8 @@ class Learner:
                 self._told[period, name] = limit
                 self._store.put(_told_key(period, name), _pack(limit))
         self.counts["limits"] += len(limits)
-        writer.add_to_all(
-            Limits(period, [(*name, limit) for name, limit in sorted(limits.items(), key=_order)])
-        )
+        self._state.version += 1
+        teller.tell(period, sorted(limits.items(), key=_order), self._rules, self._state.version)
 
     def _forget(self, published: int) -> None:
         """Let go of what no limit that may still be told can rest on."""
@@ -251,18 +252,6 @@ def _changed_since(message: Stayed) -> int:
 def channel(partition: int) -> str:
     """The name under which a journey partition marks what it has told."""
     return f"journey/{partition}"
-
-
-def limit_of(curve: Curve, rule: LearnedRule) -> Limit | None:
-    """What a rule makes of a curve; None if too little is known."""
-    if not rule.quantile:
-        passed = curve.percentiles() if curve.ended >= rule.least else ()
-        return Limit(curve.ended, passed=passed) if passed else None
-    found = curve.quantile(rule.quantile, rule.least)
-    if found is None:
-        return None
-    high = None if found.high is None else round(found.high * rule.times)
-    return Limit(found.ended, round(found.duration * rule.times), round(found.low * rule.times), high)
 
 
 def _order(item: tuple[Name, Limit | None]) -> tuple[str, str]:

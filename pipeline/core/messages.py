@@ -187,8 +187,8 @@ class JourneyMark(msgspec.Struct, array_like=True, tag="m", frozen=True, gc=Fals
 
 class Limit(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What was learned of one segment, or of all: how many stays have `ended`; the limit of a stage and the bounds of its
-    error (`high` None: unknown); of a promise `passed`, the durations within which 1 %, 2 %, … of all ended, as far as is
-    known.
+    error (`high` None: unknown); `passed`, the durations within which 1 %, 2 %, … of all ended, as far as is known, which
+    the journey stage is told of promises alone.
     """
 
     ended: int

@@ -282,6 +282,19 @@ class IdentifierState(msgspec.Struct, gc=False, tag_field="kind", tag="identifie
     version: int
 
 
+class LearnedState(msgspec.Struct, gc=False, tag_field="kind", tag="learned"):
+    of: Literal["stage", "promise"]
+    rule: str
+    segment: str | None
+    day: datetime
+    ended: int
+    limit_seconds: float | None
+    low_seconds: float | None
+    high_seconds: float | None
+    percentiles: list[float]
+    version: int
+
+
 class StageCounts(msgspec.Struct, gc=False, tag_field="kind", tag="counts"):
     stage: str
     partition: int

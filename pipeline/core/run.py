@@ -322,7 +322,7 @@ class MemoryPipeline:
         return LinkerConfig(IDENTITY, STATE, self._config.partitions, rules_of(self._plan.kinds), self._cache)
 
     def _learner_config(self) -> LearnerConfig:
-        return LearnerConfig(JOURNEYS, self._config.partitions, self._plan.learned)
+        return LearnerConfig(JOURNEYS, STATE, self._config.partitions, self._plan.learned)
 
     def _identity_config(self) -> IdentityConfig:
         config = self._config

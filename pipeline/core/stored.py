@@ -83,8 +83,8 @@ class LinkerState(msgspec.Struct, array_like=True):
 
 
 class LearnerState(msgspec.Struct, array_like=True):
-    """`published`: the last period whose limits were told. `rules`: how the limits told last were learned. `dirty`: the
-    rules and segments whose limits may have turned out otherwise, each since a period.
+    """`published`: the last period whose limits were told; `version` counts how often any were. `rules`: how the limits told
+    last were learned. `dirty`: the rules and segments whose limits may have turned out otherwise, each since a period.
     """
 
     published: int | None = None
@@ -93,6 +93,7 @@ class LearnerState(msgspec.Struct, array_like=True):
     counts: dict[str, int] = {}
     rules: list[tuple[str, int, float, float]] = []
     dirty: list[tuple[str, str | None, int]] = []
+    version: int = 0
 
 
 class Happened(msgspec.Struct, array_like=True):

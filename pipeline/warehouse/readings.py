@@ -18,7 +18,16 @@ from typing import Any
 
 from pipeline.ports import Record
 from pipeline.warehouse import wire
-from pipeline.warehouse.rows import ATTRIBUTES, MOVED_BITS, Block, micros, moved, place, stage_counts
+from pipeline.warehouse.rows import (
+    ATTRIBUTES,
+    MOVED_BITS,
+    Block,
+    learned_limits,
+    micros,
+    moved,
+    place,
+    stage_counts,
+)
 
 _TEXT, _TEXTS, _FLAG, _UUID = "String", "Array(String)", "Bool", "Nullable(UUID)"
 _UINT32, _UINT64, _FLOAT = "Nullable(UInt32)", "Nullable(UInt64)", "Nullable(Float64)"
@@ -208,7 +217,7 @@ _READINGS = (
                 "per": _TEXT,
                 "revisions": f"Tuple(count {_UINT32}, first_due_at String, latest_due_at String, best_due_at String)",
                 "parts": f"Tuple(needed {_FLOAT}, brought {_FLOAT})",
-                "forecast": f"Tuple(probability {_FLOAT}, ended {_UINT32})",
+                "forecast": f"Tuple(probability {_FLOAT}, ended {_UINT32}, segment {_TEXT})",
                 **_CLOCKED,
             },
         },
@@ -228,6 +237,7 @@ _READINGS = (
             "parts_brought": f"ifNull({_part('parts', 'brought')}, 0)",
             "break_probability": _part("forecast", "probability"),
             "forecast_ended": f"ifNull({_part('forecast', 'ended')}, 0)",
+            "forecast_segment": _part("forecast", "segment"),
             **_OF_CLOCKS,
         },
     ),
@@ -379,8 +389,8 @@ def finding_readings(records: Sequence[Record]) -> list[Block]:
 
 
 def state_readings(records: Sequence[Record]) -> list[Block]:
-    """`journeys.state` → journeys, persons, person_overrides, identity_links, identifiers; the few counts become
-    rows here.
+    """`journeys.state` → journeys, persons, person_overrides, identity_links, identifiers; the few counts, and
+    what was learned, become rows here.
     """
     alive = [record for record in records if record.value is not None]
     kinds = [type(wire.decode_state(record.value or b"")) for record in alive]
@@ -391,6 +401,7 @@ def state_readings(records: Sequence[Record]) -> list[Block]:
     return [
         *(_block(table, said.get(kind, []), {}) for table, kind in _STATES.items()),
         _block("person_overrides", overrides, {"version": [moved(record) for record in overrides]}),
+        learned_limits(said.get(wire.LearnedState, [])),
         stage_counts(said.get(wire.StageCounts, [])),
     ]
 

@@ -32,6 +32,7 @@ ATTRIBUTES = ("campaign", "agent", "team", "channel", "persona", "product", "reg
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _T = TypeVar("_T")
+_decode_learned = msgspec.json.Decoder(wire.LearnedState).decode
 _decode_counts = msgspec.json.Decoder(wire.StageCounts).decode
 
 
@@ -87,7 +88,7 @@ def finding_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
 
 
 def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
-    """`journeys.state` → journeys, persons, person_overrides, identity_links, identifiers, stage_counts. A
+    """`journeys.state` → journeys, persons, person_overrides, identity_links, identifiers, learned_limits, stage_counts. A
     record without a value says nothing new: skipped.
     """
     good, states = _decoded((r for r in records if r.value is not None), wire.decode_state, refuse)
@@ -98,6 +99,7 @@ def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
         _overrides([(r, s) for r, s in pairs if isinstance(s, wire.PersonOverride)]),
         _links([(r, s) for r, s in pairs if isinstance(s, wire.LinkState)]),
         _identifiers([(r, s) for r, s in pairs if isinstance(s, wire.IdentifierState)]),
+        _learned([(r, s) for r, s in pairs if isinstance(s, wire.LearnedState)]),
         _counts([(r, s) for r, s in pairs if isinstance(s, wire.StageCounts)]),
     ]
 
@@ -105,6 +107,11 @@ def state_blocks(records: Iterable[Record], refuse: Refuse) -> list[Block]:
 def stage_counts(records: Sequence[Record]) -> Block:
     """The records that count, of `journeys.state` → stage_counts. Raises msgspec.DecodeError for any other."""
     return _counts([(record, _decode_counts(record.value or b"")) for record in records])
+
+
+def learned_limits(records: Sequence[Record]) -> Block:
+    """The records of what was learned, of `journeys.state` → learned_limits. Raises msgspec.DecodeError for any other."""
+    return _learned([(record, _decode_learned(record.value or b"")) for record in records])
 
 
 def dead_letter_blocks(records: Iterable[Record]) -> list[Block]:
@@ -243,6 +250,7 @@ def _promises(rows: Sequence[tuple[Record, wire.PromiseFinding]]) -> Block:
         "at_risk_at": [micros(d.at_risk_at) for d in details],
         "break_probability": [d.forecast.probability if d.forecast else None for d in details],
         "forecast_ended": [d.forecast.ended if d.forecast else 0 for d in details],
+        "forecast_segment": [(d.forecast.segment or "") if d.forecast else "" for d in details],
         "met_at": [_micros_or_none(d.met_at) for d in details],
         "cancelled_at": [_micros_or_none(d.cancelled_at) for d in details],
         "gap_hours": [d.gap_hours for d in details],
@@ -424,6 +432,23 @@ def _identifiers(rows: Sequence[tuple[Record, wire.IdentifierState]]) -> Block:
         "shared": [s.shared for s in states],
     }
     return Block("identifiers", columns, [record for record, _ in rows])
+
+
+def _learned(rows: Sequence[tuple[Record, wire.LearnedState]]) -> Block:
+    states = [state for _, state in rows]
+    columns: dict[str, list[Any]] = {
+        "day": [s.day.date() for s in states],
+        "of": [s.of for s in states],
+        "rule": [s.rule for s in states],
+        "segment": [s.segment or "" for s in states],
+        "ended": [s.ended for s in states],
+        "limit_seconds": [s.limit_seconds for s in states],
+        "low_seconds": [s.low_seconds for s in states],
+        "high_seconds": [s.high_seconds for s in states],
+        "percentiles": [s.percentiles for s in states],
+        "version": [s.version for s in states],
+    }
+    return Block("learned_limits", columns, [record for record, _ in rows])
 
 
 def _counts(rows: Sequence[tuple[Record, wire.StageCounts]]) -> Block:

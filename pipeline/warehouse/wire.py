@@ -93,6 +93,7 @@ class LearnedDetail(Struct, frozen=True, gc=False):
 class ForecastDetail(Struct, frozen=True, gc=False):
     probability: float
     ended: UInt32
+    segment: str | None = None
 
 
 class PromiseDetail(Struct, frozen=True, gc=False):
@@ -241,6 +242,19 @@ class IdentifierState(Struct, frozen=True, gc=False, tag_field="kind", tag="iden
     version: int
 
 
+class LearnedState(Struct, frozen=True, gc=False, tag_field="kind", tag="learned"):
+    of: str
+    rule: str
+    day: datetime
+    ended: UInt32
+    version: int
+    segment: str | None = None
+    limit_seconds: float | None = None
+    low_seconds: float | None = None
+    high_seconds: float | None = None
+    percentiles: tuple[float, ...] = ()
+
+
 class StageCounts(Struct, frozen=True, gc=False, tag_field="kind", tag="counts"):
     stage: str
     partition: int
@@ -249,7 +263,9 @@ class StageCounts(Struct, frozen=True, gc=False, tag_field="kind", tag="counts")
 
 
 Finding = PromiseFinding | ValueFinding | StallFinding
-StateRecord = JourneyState | PersonState | PersonOverride | LinkState | IdentifierState | StageCounts
+StateRecord = (
+    JourneyState | PersonState | PersonOverride | LinkState | IdentifierState | LearnedState | StageCounts
+)
 
 decode_touchpoint = msgspec.json.Decoder(EnrichedTouchpoint).decode
 decode_finding = msgspec.json.Decoder(Finding).decode

@@ -17,8 +17,8 @@ from linked_persons import Told, order_keys, owners
 from merging_world import KEY, START, VIEWED, moving, unmoved
 
 from pipeline.core.instants import DAY, MINUTE, moment, parse_instant
-from pipeline.core.learner import limit_of
 from pipeline.core.learning import SLOT
+from pipeline.core.limit_telling import limit_of
 from pipeline.core.messages import Limit
 from pipeline.core.plan import compile_plan
 from pipeline.core.survival import Curve, bin_of

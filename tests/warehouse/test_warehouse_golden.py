@@ -37,6 +37,7 @@ TABLES = {
     "identity_links": "one, other, version",
     "links": "one, other",
     "identifiers": "identifier",
+    "learned_limits": "of, rule, segment, day",
     "stage_counts": "stage, partition, name",
     **{
         aggregate.table: f"{aggregate.bucket}, {', '.join(aggregate.groups)}"

@@ -24,6 +24,7 @@ from published_records import (
     figure,
     identified,
     journey,
+    learned,
     letter,
     linked,
     override,
@@ -54,6 +55,7 @@ TABLES = {
     "person_overrides": "born_person_id, identifier, version",
     "identity_links": "one, other, version",
     "identifiers": "identifier, version",
+    "learned_limits": "of, rule, segment, day, version",
     "stage_counts": "stage, partition, name, version",
 }
 WAYS: dict[str, tuple[Callable[..., list[Block]], Callable[..., list[Block]]]] = {
@@ -164,6 +166,10 @@ def records_of_every_shape() -> dict[str, Sequence[Record]]:
         linked("a:1", "b:4", linked_at=None, linked_source=None, linked_id=None, said_one=True),
         *(identified("a:1", ANNA, "a:1"), identified("a:1", BERT, "b:2", 2**60, shared=True)),
         *(counts(3, 5, late=2, duplicates=2**40), counts(1)),
+        learned("in_transit", "2018-05-02", 60),
+        learned(
+            "delivery", "2018-05-02", 0, 2**60, of="promise", segment="ö", limit_seconds=None, percentiles=[]
+        ),
     ]
     return {
         TOPOLOGY.enriched: published(parcels, TOPOLOGY.enriched, 2**40),
@@ -283,6 +289,7 @@ def test_nothing_is_made_rows_here_that_clickhouse_can_read(warehouse: Warehouse
 
     assert watched.ways() == dict.fromkeys(TABLES, "read") | {
         "stage_counts": "made",
+        "learned_limits": "made",
         "dead_letters": "made",
     }
     watched.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import get_args
 
 import msgspec
@@ -18,6 +19,7 @@ from published_records import (
     counts,
     identified,
     journey,
+    learned,
     letter,
     linked,
     override,
@@ -71,11 +73,12 @@ def row(block: Block, index: int = 0) -> dict[str, object]:
         (wire.EscalationDetail, finding.EscalationDetail, {"at"}),
         (wire.PartsDetail, finding.PartsDetail, set()),
         (wire.LearnedDetail, finding.LearnedDetail, {"quantile", "times", "learned_at"}),
-        (wire.ForecastDetail, finding.ForecastDetail, {"threshold", "segment", "learned_at"}),
+        (wire.ForecastDetail, finding.ForecastDetail, {"threshold", "learned_at"}),
         (wire.JourneyState, state.JourneyState, {"kind"}),
         (wire.StageVisit, state.StageVisit, set()),
         (wire.PersonState, state.PersonState, {"kind"}),
         (wire.PersonOverride, state.PersonOverride, {"kind"}),
+        (wire.LearnedState, state.LearnedState, {"kind"}),
         (wire.StageCounts, state.StageCounts, {"kind"}),
     ],
 )
@@ -239,6 +242,7 @@ def test_each_state_goes_to_its_table_and_a_tombstone_to_none() -> None:
                 override(BERT, "email:00", ANNA),
                 linked("a:1", "b:2"),
                 identified("a:1", ANNA, "b:2"),
+                learned("in_transit", "2018-05-02", 60),
                 counts(3, 5, late=2),
             ],
             TOPOLOGY.state,
@@ -246,7 +250,7 @@ def test_each_state_goes_to_its_table_and_a_tombstone_to_none() -> None:
         Consumed(TOPOLOGY.state, 9, None, key=b"person:gone"),
     ]
 
-    journeys, persons, overrides, links, identifiers, counted = state_blocks(records, no_refusal)
+    journeys, persons, overrides, links, identifiers, limits, counted = state_blocks(records, no_refusal)
 
     assert row(journeys)["stages.stage"] == ("in_transit",)
     assert row(journeys)["stages.entered_at"] == (micros(at("2018-05-02 10:00")),)
@@ -256,8 +260,9 @@ def test_each_state_goes_to_its_table_and_a_tombstone_to_none() -> None:
     assert row(identifiers)["named_by"] == "b:2"
     assert row(overrides)["version"] == 2 * 1024 + 1  # where it is in the topic
     assert row(counted) == {"stage": "journey", "partition": 3, "name": "late", "count": 2, "version": 5}
-    blocks = (journeys, persons, overrides, links, identifiers, counted)
-    assert [len(block) for block in blocks] == [1] * 6
+    assert (row(limits)["day"], row(limits)["segment"], row(limits)["ended"]) == (date(2018, 5, 2), "", 60)
+    blocks = (journeys, persons, overrides, links, identifiers, limits, counted)
+    assert [len(block) for block in blocks] == [1] * 7
 
 
 def test_each_count_of_a_stage_is_a_row_that_knows_its_record() -> None:

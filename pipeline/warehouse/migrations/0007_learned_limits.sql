@@ -12,7 +12,27 @@ ALTER TABLE stalls
 ALTER TABLE promises
     ADD COLUMN IF NOT EXISTS break_probability Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'When it was made, by forecast' AFTER at_risk_at,
     ADD COLUMN IF NOT EXISTS forecast_ended UInt32 CODEC(T64, ZSTD(1)) COMMENT 'Earlier promises that the forecast rests on' AFTER break_probability,
+    ADD COLUMN IF NOT EXISTS forecast_segment LowCardinality(String) COMMENT 'Of which it was learned; empty: of all, or not at all' AFTER forecast_ended,
     ADD COLUMN IF NOT EXISTS original_due_at DateTime64(6, 'UTC') DEFAULT due_at CODEC(Delta, ZSTD(1)) COMMENT 'Had nothing paused its clock' AFTER best_due_at;
+
+CREATE TABLE IF NOT EXISTS learned_limits
+(
+    day Date COMMENT 'UTC: for what begins on it',
+    of LowCardinality(String) COMMENT 'stage or promise',
+    rule LowCardinality(String),
+    segment LowCardinality(String) COMMENT 'Empty: all stays',
+    ended UInt32 CODEC(T64, ZSTD(1)) COMMENT 'Stays that it rests on; 0: it turned out to rest on too few',
+    limit_seconds Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'Of a stage',
+    low_seconds Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'With 95 % confidence',
+    high_seconds Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'With 95 % confidence; NULL: unknown',
+    percentiles Array(Float64) CODEC(ZSTD(1)) COMMENT 'Within how many seconds 1 %, 2 %, … of all end, as far as is known',
+    version UInt64 CODEC(T64, ZSTD(1)),
+    ingested_at DateTime('UTC') DEFAULT now() CODEC(Delta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(day)
+ORDER BY (of, rule, segment, day)
+COMMENT 'What was learned for each day of how long stays last';
 
 -- What a view takes by `*` are the columns that there were when it was made.
 -- dangerous: a view holds nothing
