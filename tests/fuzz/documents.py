@@ -28,6 +28,7 @@ journeys:
         owner: carrier
         visits: many
         expected: 36h
+        learned: {quantile: 0.9, times: 1.5, least: 20, segment: data.kind}
         calendar: office
     promises:
       by_date:
@@ -36,12 +37,13 @@ journeys:
         met_by: fulfilment.parcel.delivered
         cancelled_by: service.ticket.opened
         owed_by: carrier
-        at_risk: 0.5
+        at_risk: {probability: 0.5, least: 20, segment: data.kind, otherwise: 60%}
       by_hours:
         made_by: sales.order.placed
         due: {within: 4h, calendar: office}
         met_by: fulfilment.parcel.delivered
         owed_by: carrier
+        at_risk: 0.5
       by_days:
         made_by: sales.order.placed
         due: {end_of: 2 business days, calendar: office, at: "17:00"}

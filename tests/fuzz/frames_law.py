@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from records import FuzzedRecord
 
-from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, FrameError, Frames
+from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, LINK_FRAMES, STAY_FRAMES, FrameError, Frames
 from pipeline.core.messages import PassingMessage
 
 _PASSING: Frames[PassingMessage] = Frames(PassingMessage)
@@ -13,9 +13,9 @@ _PASSING: Frames[PassingMessage] = Frames(PassingMessage)
 
 
 def check(data: bytes) -> str:
-    """How many of the three readers took it."""
+    """How many of the readers took it."""
     taken = 0
-    for frames in (IDENTITY_FRAMES, JOURNEY_FRAMES, _PASSING):
+    for frames in (IDENTITY_FRAMES, JOURNEY_FRAMES, LINK_FRAMES, STAY_FRAMES, _PASSING):
         record = FuzzedRecord(data, "identity.touchpoints", 3, 17)
         try:
             messages = frames.decode(record)

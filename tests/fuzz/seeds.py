@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
@@ -19,15 +20,16 @@ sys.path[:0] = [str(_HERE), str(_HERE.parent), str(_HERE.parent / "embedded"), s
 import compiled_core  # noqa: E402, F401 - first: it chooses which core all others import
 from documents import MAP, MAPPING  # noqa: E402
 from driver_blocks import encoded  # noqa: E402
-from fuzzed_map import COMPANY, KEY, ROOT  # noqa: E402
+from fuzzed_map import COMPANY, KEY, ROOT, stays  # noqa: E402
 from records import TIMESTAMP, FuzzedRecord, unparse  # noqa: E402
 from server_law import HELLO, PING  # noqa: E402
 from state_law import entry, good_state  # noqa: E402
 from targets import CORPUS  # noqa: E402
 
-from pipeline.core.run import IDENTITY, JOURNEYS, MemoryPipeline, RunConfig  # noqa: E402
+from pipeline.core.run import IDENTITY, JOURNEYS, LINKS, STAYS, MemoryPipeline, RunConfig  # noqa: E402
 
 _EXAMPLES = ROOT / "examples"
+_OF_A_FORM = 12
 _TABLE = """\
 id,who,n,at,ok,due,kind,ms
 O-1,C-1,1,2026-03-01T10:00:00,yes,05.03.2026,Placed,1772355600000
@@ -51,8 +53,7 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
         unparse(FuzzedRecord(None, headers=[("throughline-tick", b"2026-03-01T10:00:00Z")])),
     )
     yield from _frames()
-    for (stage, key), value in good_state().items():
-        yield "state", f"{stage}-{key[:1].decode()}", entry(stage, key, value)
+    yield from _states()
     yield "map", "small", MAP
     yield "mapping", "small", MAPPING
     for path in sorted(_EXAMPLES.glob("*/map.yaml")):
@@ -74,15 +75,28 @@ def binary(event: dict[str, object]) -> bytes:
     return unparse(FuzzedRecord(value, headers=[*headers, ("content-type", b"application/json")]))
 
 
+def _states() -> Iterator[tuple[str, str, bytes]]:
+    """What the stages keep, of each form some."""
+    forms: Counter[str] = Counter()
+    for (stage, key), value in good_state().items():
+        origin = f"{stage}-{key[:1].decode()}"
+        forms[origin] += 1
+        if forms[origin] <= _OF_A_FORM:
+            yield "state", origin, entry(stage, key, value)
+
+
 def _frames() -> Iterator[tuple[str, str, bytes]]:
     """What travelled in a small run, and the dead letters of the bad examples."""
     pipeline = MemoryPipeline(COMPANY, RunConfig(KEY, TIMESTAMP * 1000, dead_letter_max_share=1.0))
     for path in sorted((_EXAMPLES / "touchpoints").glob("*/*.json")):
         if path.name != "expected.json":
             pipeline.feed("sales", path.read_bytes())
+    for event in stays():
+        pipeline.feed("sales", json.dumps(event).encode())
+    pipeline.tick(TIMESTAMP * 1000)
     while waiting := pipeline.waiting():
         for queue in waiting:
-            if queue[0] in {IDENTITY, JOURNEYS}:
+            if queue[0] in {IDENTITY, JOURNEYS, LINKS, STAYS}:
                 for record in pipeline._waiting[queue]:
                     yield "frames", queue[0], record.value or b""
             pipeline.step(queue, 3)

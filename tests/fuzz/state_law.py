@@ -6,22 +6,26 @@ An input is a line with a stage and a key (`journey 70a1…`, in hex), then the 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from uuid import UUID
 
-from fuzzed_map import COMPANY, KEY, ROOT
+from fuzzed_map import COMPANY, KEY, ROOT, stays
 from records import TIMESTAMP
 
 from pipeline.core.identity import Identity
+from pipeline.core.instants import micros
 from pipeline.core.journey_stage import JourneyStage
 from pipeline.core.persons import HEAD, head_key, person_id
-from pipeline.core.run import IDENTITY, JOURNEYS, MemoryPipeline, MemoryStore, RunConfig
+from pipeline.core.run import IDENTITY, JOURNEYS, STAYS, MemoryPipeline, MemoryStore, RunConfig
 from pipeline.core.stored import UnreadableStateError
 from pipeline.core.tokens import kind_of
 
-STAGES = {"ingest": "touchpoints.sales", "identity": IDENTITY, "journey": JOURNEYS}
+STAGES = {"ingest": "touchpoints.sales", "identity": IDENTITY, "journey": JOURNEYS, "learner": STAYS}
 _EXAMPLES = ROOT / "examples" / "touchpoints" / "good"
+_TIME = micros(datetime(2026, 4, 29, tzinfo=UTC))
+"""Up to here time goes: what is learned has not been forgotten yet."""
 _VISITS = 70
 """So many that a trail is cut: bases and forgotten touchpoints are kept as well."""
 
@@ -41,10 +45,10 @@ def good_state() -> dict[tuple[str, bytes], bytes]:
         {**pattern, "id": f"v{number}", "time": f"2026-04-{1 + number % 28:02}T10:00:00Z"}
         for number in range(_VISITS)
     ]
-    for event in events:
+    for event in [*events, *stays()]:
         pipeline.feed("sales", json.dumps(event).encode())
     pipeline.work()
-    pipeline.tick(TIMESTAMP * 1000)
+    pipeline.tick(_TIME)
     pipeline.work()  # and no silence: so states are owed, and that is kept too
     return {
         (stage, key): value
@@ -96,3 +100,5 @@ def _read_all(stage: str, key: bytes, value: bytes) -> None:
         for at in list(store):
             if at.startswith(HEAD) and len(at) == len(head_key(str(UUID(int=0)))):
                 logic._memory.persons.get(person_id(at))
+            elif at.startswith(b"l"):
+                logic._memory.limits._of(int.from_bytes(at[1:], "big"))

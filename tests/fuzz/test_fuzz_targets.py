@@ -13,14 +13,16 @@ from fuzzed_map import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from server_law import check_on
+from state_law import STAGES
 from targets import TARGETS, Target
 
+from pipeline.core.run import IDENTITY, JOURNEYS, LINKS, STAYS
 from pipeline.embedded.clickhouse import EmbeddedClickHouse
 
 IN_PROCESS = {
     "touchpoint_json": {"route", "malformed_json", "missing_field", "impossible_time"},
     "binary_mode": {"route", "tick", "bad_headers"},
-    "frames": {"3 readers", "2 readers"},
+    "frames": {"3 readers", "2 readers", "1 readers"},
     "state": {"read", "refused"},
     "map": {"taken", "refused"},
     "mapping": {"taken", "refused"},
@@ -65,6 +67,13 @@ def test_every_example_of_the_contracts_is_in_the_corpus() -> None:
         if path.name != "expected.json" and path.read_bytes() not in corpus
     ]
     assert not missing, "run `python tests/fuzz/seeds.py`"
+
+
+def test_the_state_of_every_stage_and_the_frames_of_every_hop_are_in_the_corpus() -> None:
+    states = {path.name.partition("-")[0] for path in TARGETS["state"].corpus()}
+    hops = {path.name.partition("-")[0] for path in TARGETS["frames"].corpus()}
+    assert states >= set(STAGES)
+    assert hops >= {IDENTITY, LINKS, JOURNEYS, STAYS}
 
 
 @pytest.mark.services
