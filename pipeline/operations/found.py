@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.operations.dead_letters import StoredLetter
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
-from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, PartsBrought
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, LimitLearned, PartsBrought
 from pipeline.simulate.truth import fingerprint
 from pipeline.warehouse.client import Warehouse
 
@@ -24,7 +24,9 @@ _STALLS = """
 SELECT
     (stage, journey_key, status, entered_at, since, left_at, toString(person_id)),
     (NULL, paused_at, paused_seconds, NULL, resets),
-    (warned, skipped, escalated, escalated_to)
+    (warned, skipped, escalated, escalated_to),
+    limit_kind,
+    (limit_ended, nullIf(segment, ''))
 FROM stalls FINAL WHERE status != 'withdrawn'"""
 _REFUSED = "SELECT rule, count() FROM links WHERE status = 'refused' GROUP BY rule"
 _DUPLICATES = "SELECT sum(count) FROM stage_counts FINAL WHERE name IN ('duplicates', 'reunited')"
@@ -37,13 +39,17 @@ def found_in(warehouse: Warehouse, letters: Iterable[StoredLetter]) -> Found:
         touchpoints=[FoundTouchpoint(*row) for row in warehouse.query(_TOUCHPOINTS)],
         promises=[_promise(*row) for row in warehouse.query(_PROMISES)],
         stalls=[
-            FoundStall._make((*stall, ClockRun(*clock), Alarms(*alarms)))
-            for stall, clock, alarms in warehouse.query(_STALLS)
+            FoundStall._make((*stall, ClockRun(*clock), Alarms(*alarms), _learned(kind, learned)))
+            for stall, clock, alarms, kind, learned in warehouse.query(_STALLS)
         ],
         dead_letters=[FoundDeadLetter(each.letter.code, fingerprint(each.value)) for each in letters],
         duplicates=int(duplicates),
         refused_links=dict(warehouse.query(_REFUSED)),
     )
+
+
+def _learned(kind: str, learned: tuple[int, str | None]) -> LimitLearned | None:
+    return None if kind == "declared" else LimitLearned(*learned)
 
 
 def _promise(

@@ -51,6 +51,7 @@ def add_promise(bag: Bag, status: str, promise: PromiseTruth | FoundPromise, who
 def add_stall(bag: Bag, stall: StallTruth | FoundStall, whose: Hashable) -> None:
     key = (stall.stage, stall.journey_key, stall.entered_at)
     bag.add("stalls", stall.status, (key, stall.since, stall.left_at, whose))
+    bag.add("limits", "declared" if stall.learned is None else "learned", (key, stall.learned))
     _add_clock(bag, key, stall.clock)
     _add_alarms(bag, key, stall.alarms)
 

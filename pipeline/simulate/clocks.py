@@ -21,11 +21,23 @@ class Step(NamedTuple):
     to: str
 
 
+class Learning(NamedTuple):
+    """What the map lets be learned: a limit that `quantile` of the stays do not outlast, `times` as long; or a forecast, by
+    which a promise is at risk once it breaks with this `probability`. `least`: how many have to have ended.
+    """
+
+    least: int
+    quantile: float = 0.0
+    times: float = 1.0
+    probability: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the map says of a promise or a stage, as far as it is more than a limit.
 
-    `hours`: in which its time runs. `given_up`: how long after it began a stall is abandoned.
+    `hours`: in which its time runs. `given_up`: how long after it began a stall is abandoned. `learning`: what earlier ones
+    say of it.
     """
 
     hours: Hours = ALWAYS
@@ -33,6 +45,7 @@ class Terms:
     warn_at: tuple[float, ...] = ()
     steps: tuple[Step, ...] = ()
     given_up: Micros | None = None
+    learning: Learning | None = None
 
 
 PLAIN = Terms()

@@ -6,7 +6,7 @@ The limits are those of `examples/company/map.yaml`.
 from __future__ import annotations
 
 from pipeline.core.instants import DAY, MINUTE
-from pipeline.simulate.clocks import Step, Terms
+from pipeline.simulate.clocks import Learning, Step, Terms
 from pipeline.simulate.hours import OpeningHours
 
 HOUR = 60 * MINUTE
@@ -46,7 +46,7 @@ ALL_PARCELS_WITHIN = 5 * DAY
 # stages
 AWAITING_PAYMENT_LIMIT = 12 * HOUR
 PICKING_LIMIT = 36 * HOUR
-IN_TRANSIT_LIMIT = 4 * DAY
+IN_TRANSIT_LIMIT = 6 * DAY
 AT_DEPOT_LIMIT = 2 * DAY
 WAITING_FOR_AGENT_LIMIT = 8 * HOUR
 INSPECTION_LIMIT = 3 * DAY
@@ -65,6 +65,7 @@ ALL_PARCELS = Terms(warn_at=(0.75,))
 WAITING_FOR_AGENT = Terms(HELP_DESK, steps=(Step(4 * HOUR, "service-lead"),), given_up=20 * HOUR)
 INSPECTION = Terms(steps=(Step(12 * HOUR, "returns-lead"),))
 SETUP = Terms(given_up=3 * DAY)
+IN_TRANSIT = Terms(learning=Learning(least=20, quantile=0.5, times=3))
 
 # identifier kinds
 MOST_LINKS = 5
@@ -74,6 +75,9 @@ _UNASSIGNED = ("3023125", "6990009", "4066969", "2214710", "8999998")
 """Blocks that the Bundesnetzagentur keeps for films and books; nobody has such a number."""
 _EXTENSIONS = 1_000_000
 PHONES = len(_UNASSIGNED) * _EXTENSIONS
+
+ROAD_LIMIT = 4 * DAY
+"""By then a parcel is out for delivery, unless it is stuck: well before the limit that the company has declared."""
 
 PRODUCTS = (
     ("washing machine", 549.0),

@@ -33,6 +33,7 @@ CATEGORIES = (
     "dates",
     "parts",
     "stalls",
+    "limits",
     "clocks",
     "warnings",
     "escalation",

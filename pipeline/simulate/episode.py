@@ -20,6 +20,7 @@ from typing import TypeVar
 from pipeline.core.messages import Micros
 from pipeline.simulate.clocks import PLAIN, Act, Terms, Word
 from pipeline.simulate.company import SOURCES
+from pipeline.simulate.experience import Stay
 from pipeline.simulate.plans import (
     Identifier,
     Journey,
@@ -143,10 +144,11 @@ class Episode:
         terms: Terms = PLAIN,
         words: Sequence[Word] = (),
         gives_up: bool = False,
+        segment: str | None = None,
     ) -> None:
         """`words` are what else its journey says, in any order; see `PlannedVisit`."""
         said = tuple(sorted(words, key=attrgetter("time")))
-        self.visits.append(PlannedVisit(stage, journey, entered, left, limit, terms, said, gives_up))
+        self.visits.append(PlannedVisit(stage, journey, entered, left, limit, terms, said, gives_up, segment))
 
     def own(self, owner: Identities, what: Identities, since: Micros, until: Micros | None = None) -> None:
         """The strongest identifier of `what` is the owner's from `since` on."""
@@ -209,6 +211,10 @@ class Episode:
         if len({event.time for event in self.events}) < len(self.events):
             return False
         return all(plan.is_clear(end) for plan in self._plans())
+
+    def stays(self, end: Micros) -> Iterator[Stay]:
+        """What others may learn from, as it stands at the end."""
+        yield from filter(None, (plan.stay(end) for plan in self.visits))
 
     def _plans(self) -> Iterator[PlannedPromise | PlannedVisit | PlannedBurst]:
         yield from self.promises

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from pipeline.simulate.ledger import NO_ALARMS, QUIET_CLOCK, Alarms, ClockRun, DatesTold, PartsBrought
+from pipeline.simulate.ledger import (
+    NO_ALARMS,
+    QUIET_CLOCK,
+    Alarms,
+    ClockRun,
+    DatesTold,
+    LimitLearned,
+    PartsBrought,
+)
 
 
 class FoundTouchpoint(NamedTuple):
@@ -49,6 +57,7 @@ class FoundStall(NamedTuple):
     person_id: str
     clock: ClockRun = QUIET_CLOCK
     alarms: Alarms = NO_ALARMS
+    learned: LimitLearned | None = None
 
 
 class FoundDeadLetter(NamedTuple):

@@ -49,5 +49,14 @@ class PartsBrought(msgspec.Struct, frozen=True):
     brought: float
 
 
+class LimitLearned(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That a stall outlasted a limit that was learned, from how many stays that had ended; `segment`: of which, none: of
+    all.
+    """
+
+    ended: int
+    segment: str | None = None
+
+
 QUIET_CLOCK = ClockRun()
 NO_ALARMS = Alarms()

@@ -20,6 +20,7 @@ from pipeline.core.messages import Micros
 from pipeline.simulate.account import account
 from pipeline.simulate.company import HOUR, PHONES, phone_number
 from pipeline.simulate.episode import Episode, Outcomes
+from pipeline.simulate.experience import Experience
 from pipeline.simulate.faults import LATENESS, NO_FAULTS, Faults, SimulatedRecord, transmit
 from pipeline.simulate.stories.aftercare import help_desk
 from pipeline.simulate.stories.outreach import lead, offer, sighting
@@ -94,8 +95,17 @@ class Simulation:
         """What must be found once all records have been read and time has reached `end`."""
         end = micros(self.end)
         yield Run(self.seed, self.customers, self.start, self.end)
+        experience = self._experience(end)
         for episode in self._episodes(end):
-            yield from account(episode, transmit(episode, self.faults, end), end)
+            yield from account(episode, transmit(episode, self.faults, end), end, experience)
+
+    def _experience(self, end: Micros) -> Experience:
+        """What is learned of all episodes, which are told once for that: what holds of one depends on the others."""
+        experience = Experience()
+        for episode in self._episodes(end):
+            for stay in episode.stays(end):
+                experience.add(stay)
+        return experience
 
     def stream(self, end: Micros) -> Iterator[SimulatedRecord]:
         """The records of all touchpoints up to `end`, in order of arrival, without ticks."""

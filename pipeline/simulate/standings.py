@@ -14,7 +14,16 @@ from itertools import takewhile
 from pipeline.core.instants import SECOND, moment
 from pipeline.core.messages import Micros
 from pipeline.simulate.clocks import PLAIN, Act, Clock, Terms, Word
-from pipeline.simulate.ledger import QUIET_CLOCK, Alarms, ClockRun, DatesTold, PartsBrought
+from pipeline.simulate.experience import Experience, Stay
+from pipeline.simulate.hours import ALWAYS
+from pipeline.simulate.ledger import (
+    QUIET_CLOCK,
+    Alarms,
+    ClockRun,
+    DatesTold,
+    LimitLearned,
+    PartsBrought,
+)
 from pipeline.simulate.plans import CLOSE_CALL, END_MARGIN, Journey, Persons
 from pipeline.simulate.truth import PromiseFate, PromiseTruth, StallFate, StallTruth
 
@@ -145,7 +154,7 @@ class _Promised:
 class PlannedVisit:
     """`words`: all that is said in the journey, also before it was entered; a pause then is one that it begins in.
 
-    `gives_up`: what leaves the stage does so because nobody waits any more.
+    `gives_up`: what leaves the stage does so because nobody waits any more. `segment`: by which stays are told apart.
     """
 
     stage: str
@@ -156,17 +165,26 @@ class PlannedVisit:
     terms: Terms = PLAIN
     words: tuple[Word, ...] = ()
     gives_up: bool = False
+    segment: str | None = None
 
     def is_clear(self, end: Micros) -> bool:
+        """As far as its own limit goes: what will be learned is not known yet."""
         clock = self._clock(end)
         ahead = [clock.due, *_alarms(clock, self.terms)]
         calls = [self.left, *(word.time for word in self.words)]
         is_close = any(at is not None and abs(at - each) < CLOSE_CALL for at in calls for each in ahead)
         return not is_close and _is_clear_of(end, ahead)
 
-    def as_of(self, end: Micros, persons: Persons) -> StallTruth | None:
+    def stay(self, end: Micros) -> Stay | None:
+        """What others may learn from; None if it has not begun by then, or nothing is learned of the stage."""
+        if self.terms.learning is None or self.entered > end:
+            return None
+        left = self.left if self.left is not None and self.left <= end else None
+        return Stay(self.stage, self.segment, self.entered, left)
+
+    def as_of(self, end: Micros, persons: Persons, experience: Experience) -> StallTruth | None:
         """None when the visit has not outlasted its limit by then."""
-        clock = self._clock(end)
+        clock, learned = self._judged(end, experience)
         left = self.left if self.left is not None and self.left <= end else None
         until = clock.reached(end if left is None else left)
         if until <= clock.due:
@@ -183,7 +201,19 @@ class PlannedVisit:
                 paused_at=_moment(clock.paused_at), paused_seconds=clock.paused / SECOND, resets=clock.resets
             ),
             _passed(clock, self.terms, self.entered, min(until, self._abandoned(clock))),
+            learned,
         )
+
+    def _judged(self, end: Micros, experience: Experience) -> tuple[Clock, LimitLearned | None]:
+        """The clock of the limit that counts, which is the shorter one, and what it was learned from."""
+        clock, learning, stay = self._clock(end), self.terms.learning, self.stay(end)
+        if learning is None or stay is None:
+            return clock, None
+        limit = experience.limit(stay, learning)
+        if limit is None or self.entered + limit.duration >= clock.due:
+            return clock, None
+        # it is elapsed time, whatever the hours
+        return Clock(ALWAYS, limit.duration, self.entered), LimitLearned(limit.ended, limit.segment)
 
     def _clock(self, end: Micros) -> Clock:
         before = [word.act for word in self.words if word.time < self.entered and word.act in _STOPS]

@@ -14,7 +14,15 @@ from typing import Literal
 
 import msgspec
 
-from pipeline.simulate.ledger import NO_ALARMS, QUIET_CLOCK, Alarms, ClockRun, DatesTold, PartsBrought
+from pipeline.simulate.ledger import (
+    NO_ALARMS,
+    QUIET_CLOCK,
+    Alarms,
+    ClockRun,
+    DatesTold,
+    LimitLearned,
+    PartsBrought,
+)
 
 PromiseFate = Literal["made", "revised", "at_risk", "kept", "met_late", "broken", "cancelled"]
 """What became of a promise; `met_late` was met after its due time, `broken` has not been met yet."""
@@ -76,7 +84,7 @@ class PromiseTruth(msgspec.Struct, frozen=True, tag="promise", tag_field="kind",
 
 
 class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind", omit_defaults=True):
-    """A visit of `person` to a stage that outlasted its limit, at `since`."""
+    """A visit of `person` to a stage that outlasted its limit, at `since`: the declared one, unless it was `learned`."""
 
     stage: str
     journey_type: str
@@ -88,6 +96,7 @@ class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind", omi
     person: str
     clock: ClockRun = QUIET_CLOCK
     alarms: Alarms = NO_ALARMS
+    learned: LimitLearned | None = None
 
 
 class DeadLetterTruth(msgspec.Struct, frozen=True, tag="dead_letter", tag_field="kind"):

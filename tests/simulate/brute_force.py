@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from hours_by_the_book import hours_of
+from learned_by_the_book import Stayed
 from persons_by_the_book import Persons, ranked
-from promises_by_the_book import found_promises, found_stalls
+from promises_by_the_book import found_promises, found_stalls, stays_in
 
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
@@ -99,13 +100,15 @@ def evaluate(
     calendars = {name: hours_of(calendar) for name, calendar in journey_map.calendars.items()}
     promises: list[FoundPromise] = []
     stalls: list[FoundStall] = []
-    for (person, type_, key), journey in _journeys(ordered, persons, journey_map).items():
+    journeys = _journeys(ordered, persons, journey_map)
+    stays = _stays(journeys, journey_map)
+    for (person, type_, key), journey in journeys.items():
         rules = journey_map.journeys[type_]
         for name, promise in rules.promises.items():
             assert isinstance(promise, Promise), "all the company's promises are deadlines"
             promises += found_promises(name, promise, key, journey, end, person, calendars)
         for name, stage in rules.stages.items():
-            stalls += found_stalls(name, stage, key, journey, end, person, calendars)
+            stalls += found_stalls(name, stage, key, journey, end, person, calendars, stays[name])
     found = [
         FoundTouchpoint(
             touch.source, touch.id, persons[touch.source, touch.id], touch.type in journey_map.touchpoints
@@ -113,6 +116,18 @@ def evaluate(
         for touch in ordered
     ]
     return Found(found, promises, stalls, letters, good - len(touches), stitched.refused)
+
+
+def _stays(
+    journeys: dict[tuple[str, str, str], list[Touch]], journey_map: JourneyMap
+) -> dict[str, list[Stayed]]:
+    """By stage, all stays from which a limit is learned."""
+    stays: dict[str, list[Stayed]] = defaultdict(list)
+    for (_, type_, _), journey in journeys.items():
+        for name, stage in journey_map.journeys[type_].stages.items():
+            if stage.learned is not None:
+                stays[name] += stays_in(stage, stage.learned, journey)
+    return stays
 
 
 def _journeys(

@@ -16,7 +16,7 @@ from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
 from pipeline.simulate.compare import Row, compare
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
-from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, PartsBrought
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, LimitLearned, PartsBrought
 from pipeline.simulate.simulation import Simulation
 from pipeline.simulate.truth import fingerprint
 from schemas.journey_map import JourneyMap
@@ -121,7 +121,15 @@ def found_stall(finding: dict[str, Any]) -> FoundStall:
         # of a stall neither the truth nor a table says since when its clock runs
         msgspec.structs.replace(clock_run(detail), started_at=None, spent_seconds=None),
         alarms(detail),
+        limit_learned(detail),
     )
+
+
+def limit_learned(detail: dict[str, Any]) -> LimitLearned | None:
+    """The kind that is told decides, so that nobody is taken at his word who says both."""
+    if detail["limit_kind"] == "declared":
+        return None
+    return LimitLearned(detail["learned"]["ended"], detail["learned"].get("segment"))
 
 
 def clock_run(detail: dict[str, Any]) -> ClockRun:

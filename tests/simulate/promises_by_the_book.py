@@ -11,10 +11,12 @@ from typing import Any
 
 from clocks_by_the_book import Clock, Touched, alarms
 from hours_by_the_book import Hours
+from learned_by_the_book import Stayed, learned_limit
 
 from pipeline.simulate.found import FoundPromise, FoundStall
-from pipeline.simulate.ledger import ClockRun, DatesTold, PartsBrought
+from pipeline.simulate.ledger import ClockRun, DatesTold, LimitLearned, PartsBrought
 from schemas.clocks import Clocked
+from schemas.learned import LearnedLimit
 from schemas.promises import DueField, DueWithin, Promise
 from schemas.stages import Stage
 
@@ -133,9 +135,28 @@ class _Promised:
         return PartsBrought(self.needed, min(self.needed, brought))
 
 
+def stays_in(stage: Stage, learned: LearnedLimit, journey: Journey) -> Iterator[Stayed]:
+    """What others may learn from."""
+    for entered, left in _visits(stage, journey):
+        yield _stayed(learned, entered, left)
+
+
+def _stayed(learned: LearnedLimit, entered: Touched, left: Touched | None) -> Stayed:
+    segment = None if learned.segment is None else entered.value(learned.segment)
+    return Stayed(segment, entered.time, None if left is None else left.time)
+
+
 def found_stalls(
-    name: str, stage: Stage, key: str, journey: Journey, end: datetime, person: str, calendars: Calendars
+    name: str,
+    stage: Stage,
+    key: str,
+    journey: Journey,
+    end: datetime,
+    person: str,
+    calendars: Calendars,
+    stays: list[Stayed],
 ) -> Iterator[FoundStall]:
+    """`stays` are those of all journeys."""
     if stage.expected is None:
         return
     hours = Hours(None) if stage.calendar is None else calendars[stage.calendar]
@@ -147,9 +168,16 @@ def found_stalls(
                 clock.go_on(left.time)
                 break
             clock.told(stage, touch)
+        learned = None
+        if stage.learned is not None:
+            rule, stay = stage.learned, _stayed(stage.learned, entered, left)
+            limit = learned_limit(stays, stay, rule.quantile, rule.times, rule.least)
+            if limit is not None and entered.time + limit[0] < clock.due:
+                clock, learned = Clock(Hours(None), limit[0], entered.time), LimitLearned(*limit[1:])
+                clock.begin(entered.time, is_paused=False)
         until = clock.now(end) if left is None else left.time
         if until > clock.due:
-            yield _stall(name, stage, key, (entered, left), clock, until, person)
+            yield _stall(name, stage, key, (entered, left), clock, until, person)._replace(learned=learned)
 
 
 def _stall(

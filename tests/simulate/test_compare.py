@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.simulate.compare import CHAINED, IN_PIECES, Row, compare, injected
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
-from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, PartsBrought
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, LimitLearned, PartsBrought
 from pipeline.simulate.truth import (
     DeadLetterTruth,
     IdentifierTruth,
@@ -65,6 +65,7 @@ def test_what_was_found_as_injected_is_neither_missed_nor_extra() -> None:
         Row("links refused", "unique", 1, 1, 0, 0),
         Row("promises", "met_late", 1, 1, 0, 0),
         Row("stalls", "resolved", 1, 1, 0, 0),
+        Row("limits", "declared", 1, 1, 0, 0),
         Row("dead letters", "wrong_type", 1, 1, 0, 0),
     ]
     assert injected(truth) == [row[:3] for row in rows if row.injected]
@@ -90,6 +91,7 @@ CLOCK = ClockRun(EARLY, ONE, 1800.0, None, 2)
 DATES = DatesTold(2, ONE, TWO, ONE)
 ALARMS = Alarms(2, 1, 1, "lead")
 PARTS = PartsBrought(3, 2)
+LEARNED = LimitLearned(40, "bike")
 TOLD = PromiseTruth(
     "delivery", "order", "O-1", "broken", NOON, TWO, None, "x", None, "A", CLOCK, DATES, ALARMS, PARTS
 )
@@ -97,10 +99,20 @@ FOUND = FoundPromise(
     "delivery", "O-1", "broken", NOON, TWO, None, "x", None, "A", CLOCK, DATES, ALARMS, PARTS
 )
 STUCK = StallTruth(
-    "picking", "order", "O-1", "escalated", NOON, ONE, None, "x", ClockRun(paused_seconds=60.0), ALARMS
+    "picking",
+    "order",
+    "O-1",
+    "escalated",
+    NOON,
+    ONE,
+    None,
+    "x",
+    ClockRun(paused_seconds=60.0),
+    ALARMS,
+    LEARNED,
 )
 FOUND_STUCK = FoundStall(
-    "picking", "O-1", "escalated", NOON, ONE, None, "x", ClockRun(paused_seconds=60.0), ALARMS
+    "picking", "O-1", "escalated", NOON, ONE, None, "x", ClockRun(paused_seconds=60.0), ALARMS, LEARNED
 )
 
 
@@ -112,6 +124,7 @@ def test_what_happened_to_a_promise_and_a_stage_has_rows_of_its_own() -> None:
         Row("parts", "brought", 2, 2, 0, 0),
         Row("parts", "missing", 1, 1, 0, 0),
         Row("stalls", "escalated", 1, 1, 0, 0),
+        Row("limits", "learned", 1, 1, 0, 0),
         Row("clocks", "paused", 2, 2, 0, 0),
         Row("clocks", "standing still", 1, 1, 0, 0),
         Row("clocks", "begun anew", 1, 1, 0, 0),
@@ -165,6 +178,9 @@ def test_whatever_else_is_said_of_a_promise_makes_its_row_inexact_and_no_other(
         ({"status": "abandoned"}, "stalls"),
         ({"clock": ClockRun(paused_seconds=61.0)}, "clocks"),
         ({"alarms": Alarms(2, 1, 0, "")}, "escalation"),
+        ({"learned": None}, "limits"),
+        ({"learned": LimitLearned(41, "bike")}, "limits"),
+        ({"learned": LimitLearned(40)}, "limits"),
     ],
 )
 def test_whatever_else_is_said_of_a_stall_makes_its_row_inexact_and_no_other(

@@ -12,13 +12,14 @@ from brute_force import Touch, decode
 from memory_run import rows_of
 
 from pipeline.core.instants import micros, moment
-from pipeline.simulate.company import FIRST_RESPONSE_WITHIN, HELP_DESK
+from pipeline.simulate.company import CARRIERS, FIRST_RESPONSE_WITHIN, HELP_DESK
 from pipeline.simulate.episode import Outcomes
 from pipeline.simulate.faults import NO_FAULTS, SimulatedRecord
 from pipeline.simulate.simulation import Simulation
 from pipeline.simulate.tangles import NO_TANGLES
 from pipeline.simulate.truth import DeadLetterTruth, PromiseTruth, StallTruth, Truth, fingerprint
 from schemas.journey_map import JourneyMap
+from schemas.learned import LearnedLimit
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -162,6 +163,22 @@ def test_stages_stand_still_are_escalated_and_given_up(truth: list[Truth], compa
     assert {line.left_at is None for line in abandoned if line.status == "abandoned"} == {True, False}
 
 
+def test_a_limit_is_learned_of_each_carrier_and_of_all_and_fires_only_where_it_is_the_shorter_one(
+    truth: list[Truth],
+) -> None:
+    lines = [*stalls(truth, "in_transit"), *stalls(FEW.truth(), "in_transit")]
+    learned = [line for line in lines if line.learned]
+    # of few customers only that of all is known at first
+    assert {line.learned.segment for line in learned if line.learned} == {None, *CARRIERS}
+    assert all(line.since - line.entered_at < 6 * DAY for line in learned)
+    assert {line.since - line.entered_at for line in lines if not line.learned} == {6 * DAY}
+    assert {line.status for line in learned} == {"opened", "resolved"}
+    assert any(line.left_at and line.left_at - line.entered_at < 6 * DAY for line in learned)
+    # another day has learned something else
+    assert len({line.since - line.entered_at for line in learned}) > 10
+
+
+FEW = Simulation(seed=6, customers=250, faults=NO_FAULTS, tangles=NO_TANGLES)
 TROUBLED = Simulation(
     seed=6,
     customers=150,
@@ -211,3 +228,20 @@ def test_without_one_of_its_rules_the_table_is_not_exact(
 ) -> None:
     rows = rows_of(TROUBLED, without(company_map, name, **changes))
     assert [each.missed > 0 for each in rows if each[:2] == row] == [True]
+
+
+@pytest.mark.parametrize(
+    ("changes", "label"),
+    [
+        ({"learned": None}, "learned"),
+        ({"learned": LearnedLimit(quantile=0.5, times=3, least=20)}, "learned"),
+        ({"learned": LearnedLimit(quantile=0.5, times=3, least=30, segment="data.carrier")}, "learned"),
+        ({"expected": None}, "declared"),
+    ],
+)
+def test_without_its_limit_or_the_way_it_is_learned_a_stage_stalls_otherwise(
+    changes: dict[str, Any], label: str, company_map: JourneyMap
+) -> None:
+    assert [row for row in rows_of(FEW, company_map) if row.category == "limits" and not row.is_exact] == []
+    rows = rows_of(FEW, without(company_map, "in_transit", **changes))
+    assert [row.missed > 0 for row in rows if row[:2] == ("limits", label)] == [True]

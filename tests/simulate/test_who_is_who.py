@@ -14,6 +14,7 @@ from pipeline.simulate.account import account
 from pipeline.simulate.company import HOUR
 from pipeline.simulate.compare import Row, compare
 from pipeline.simulate.episode import Episode, Identities, Outcomes
+from pipeline.simulate.experience import Experience
 from pipeline.simulate.faults import NO_FAULTS, transmit
 from pipeline.simulate.simulation import DEFAULT_START
 from pipeline.simulate.stories.late_links import late_link, wrong_link
@@ -49,7 +50,7 @@ def persons(ep: Episode, end: Micros) -> list[str]:
 
 
 def truth_of(ep: Episode, end: Micros) -> list[Truth]:
-    return list(account(ep, transmit(ep, NO_FAULTS, end), end))
+    return list(account(ep, transmit(ep, NO_FAULTS, end), end, Experience()))
 
 
 def test_a_cookie_is_a_person_of_its_own_until_it_is_known_whose_it_is() -> None:

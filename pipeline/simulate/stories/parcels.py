@@ -18,8 +18,10 @@ from pipeline.simulate.company import (
     CARRIERS,
     CITIES,
     HOUR,
+    IN_TRANSIT,
     IN_TRANSIT_LIMIT,
     PARCEL_ARRIVAL,
+    ROAD_LIMIT,
 )
 from pipeline.simulate.episode import Data, Episode, Identities
 from pipeline.simulate.plans import Journey
@@ -54,7 +56,7 @@ def _carry(ep: Episode, order: Identities, in_order: Journey, handed: Micros, pa
     told_as = {**order, **parcel} if parcels > 1 else parcel
     carrier = ep.pick(CARRIERS)
     ep.tell(handed - ep.between(MINUTE, 9 * MINUTE), "partner.parcel.announced", parcel, {"carrier": carrier})
-    road = ep.lasts(IN_TRANSIT_LIMIT)
+    road = ep.lasts(ROAD_LIMIT)
     reached = None if road is None else _attempt(ep, parcel, journey, handed + road)
     _scan(ep, parcel, carrier, handed, handed + (2 * DAY if road is None else road))
     if reached is not None:
@@ -62,7 +64,7 @@ def _carry(ep: Episode, order: Identities, in_order: Journey, handed: Micros, pa
     due = handed + 3 * DAY if reached is None else ep.aimed(handed, reached, slack=DAY)
     data: Data = {"carrier": carrier, "promised_delivery": moment(due), "parcels": parcels}
     ep.tell(handed, "fulfilment.parcel.handed_over", {**order, **parcel}, data)
-    ep.visit("in_transit", journey, handed, reached, IN_TRANSIT_LIMIT)
+    ep.visit("in_transit", journey, handed, reached, IN_TRANSIT_LIMIT, terms=IN_TRANSIT, segment=carrier)
     words = told_anew(ep, handed, due, reached, partial(_tell_date, ep, told_as))
     ep.promise("parcel_arrival", journey, handed, due, met=reached, terms=PARCEL_ARRIVAL, words=words)
     if parcels > 1:

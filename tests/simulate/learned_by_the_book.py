@@ -1,0 +1,87 @@
+"""What is learned, by the rules of the semantics and written to be read: Kaplan and Meier's estimate, in fractions.
+
+In: every stay of a stage or a promise, and the day on which another began. Out: how long shares of them lasted.
+Nothing of it is the core's nor the simulator's.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from math import exp, log
+from typing import NamedTuple
+
+SECOND, QUARTER, DAY = timedelta(seconds=1), timedelta(minutes=15), timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BOUNDS = [round(1_000_000 * exp(number * log(1.02))) for number in range(1_100)]
+"""The ends of the bins in which durations are counted, in microseconds: a second, and then always 2 % more."""
+
+
+class Stayed(NamedTuple):
+    """From `entered` to `left`, None: still there."""
+
+    segment: str | None
+    entered: datetime
+    left: datetime | None
+
+
+class Survival:
+    """Of the stays that began in the 90 days up to the beginning of the day before `day`, as they stood then."""
+
+    def __init__(self, stays: list[Stayed], day: datetime) -> None:
+        until = day - DAY
+        known = [stay for stay in stays if until - 90 * DAY <= stay.entered < until]
+        self.ends = sorted(
+            _bin(stay.left - stay.entered) for stay in known if stay.left is not None and stay.left < until
+        )
+        self.ages = sorted(
+            _bin(until - (stay.entered - (stay.entered - EPOCH) % QUARTER))
+            for stay in known
+            if stay.left is None or stay.left >= until
+        )
+        self.curve = list(self._curve())
+
+    def _curve(self) -> list[tuple[timedelta, Fraction]]:
+        share, found = Fraction(1), []
+        for end in sorted(set(self.ends)):
+            at_risk = sum(other >= end for other in [*self.ends, *self.ages])
+            share *= 1 - Fraction(self.ends.count(end), at_risk)
+            found.append((BOUNDS[end] * MICROSECOND, share))
+        return found
+
+    def outlasted_by(self, share: Fraction) -> timedelta | None:
+        """The duration that no more than this share outlasts."""
+        return next((duration for duration, left in self.curve if left <= share), None)
+
+
+def learned_limit(
+    stays: list[Stayed], stay: Stayed, quantile: float, times: float, least: int
+) -> tuple[timedelta, int, str | None] | None:
+    """How long the stay may last, from how many that ended, of which segment."""
+    for segment, some in _groups(stays, stay):
+        known = Survival(some, _midnight(stay.entered))
+        duration = known.outlasted_by(1 - _exact(quantile))
+        if len(known.ends) >= least and duration is not None:
+            return round(duration / MICROSECOND * times) * MICROSECOND, len(known.ends), segment
+    return None
+
+
+def _groups(stays: list[Stayed], stay: Stayed) -> list[tuple[str | None, list[Stayed]]]:
+    """Those of its segment, and all."""
+    own = [each for each in stays if each.segment == stay.segment]
+    return [(stay.segment, own), (None, stays)] if stay.segment is not None else [(None, stays)]
+
+
+def _bin(duration: timedelta) -> int:
+    return min(bisect_left(BOUNDS, duration // MICROSECOND), len(BOUNDS) - 1)
+
+
+def _midnight(instant: datetime) -> datetime:
+    return instant.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _exact(share: float) -> Fraction:
+    """The share that the map has in decimals."""
+    return Fraction(str(share))
