@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.operations.dead_letters import StoredLetter
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
-from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, LimitLearned, PartsBrought
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, Forecast, LimitLearned, PartsBrought
 from pipeline.simulate.truth import fingerprint
 from pipeline.warehouse.client import Warehouse
 
@@ -18,7 +18,8 @@ SELECT
     (started_at, paused_at, paused_seconds, spent_seconds, resets),
     (revisions, first_due_at, latest_due_at, best_due_at),
     (warned, skipped, escalated, escalated_to),
-    (parts_needed, parts_brought)
+    (parts_needed, parts_brought),
+    (at_risk_at, break_probability, forecast_ended)
 FROM promises FINAL WHERE status != 'withdrawn'"""
 _STALLS = """
 SELECT
@@ -58,12 +59,16 @@ def _promise(
     dates: tuple[Any, ...],
     alarms: tuple[Any, ...],
     parts: tuple[Any, ...],
+    forecast: tuple[Any, ...],
 ) -> FoundPromise:
-    """The tables have dates and parts of every promise, also where none was told anew and there is but one."""
+    """The tables have all of it of every promise, also where no date was told anew, there is but one part, or nothing was
+    learned.
+    """
     said = (
         ClockRun(*clock),
         DatesTold(*dates) if dates[0] else None,
         Alarms(*alarms),
         PartsBrought(*parts) if parts[0] > 1 else None,
+        None if forecast[1] is None else Forecast(*forecast),
     )
     return FoundPromise._make((*promise, *said))

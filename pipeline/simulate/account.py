@@ -19,7 +19,7 @@ def account(episode: Episode, sent: Transmission, end: Micros, experience: Exper
         persons[event.time] = person
         yield _touchpoint(note, person)
     yield from sent.refused
-    yield from filter(None, (promise.as_of(end, persons) for promise in episode.promises))
+    yield from filter(None, (promise.as_of(end, persons, experience) for promise in episode.promises))
     yield from filter(None, (visit.as_of(end, persons, experience) for visit in episode.visits))
     yield from filter(None, (refusal.as_of(end) for refusal in episode.refusals))
     for identifier, person in episode.identifiers(end):

@@ -41,6 +41,8 @@ def add_promise(bag: Bag, status: str, promise: PromiseTruth | FoundPromise, who
     if promise.parts is not None:
         bag.add("parts", "brought", (key, promise.parts), round(promise.parts.brought))
         bag.add("parts", "missing", (key, promise.parts), round(promise.parts.needed - promise.parts.brought))
+    if promise.forecast is not None:
+        bag.add("forecasts", "", (key, promise.forecast))
     thing = _add_clock(bag, key, promise.clock)
     started = promise.clock.started_at
     if started is not None and started < promise.made_at:

@@ -60,6 +60,7 @@ FIRST_RESPONSE = Terms(
 URGENT_RESOLUTION = Terms(warn_at=(0.25, 0.5, 0.75), steps=(Step(DAY, "head-of-service"),))
 VOUCHER = Terms(warn_at=(0.5,), steps=(Step(12 * HOUR, "campaigns"),))
 EXPRESS_DELIVERY = Terms(judged_by="first")
+DISPATCH = Terms(learning=Learning(least=20, probability=0.5))
 PARCEL_ARRIVAL = Terms(judged_by="best")
 ALL_PARCELS = Terms(warn_at=(0.75,))
 WAITING_FOR_AGENT = Terms(HELP_DESK, steps=(Step(4 * HOUR, "service-lead"),), given_up=20 * HOUR)

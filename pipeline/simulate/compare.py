@@ -32,6 +32,7 @@ CATEGORIES = (
     "promises",
     "dates",
     "parts",
+    "forecasts",
     "stalls",
     "limits",
     "clocks",

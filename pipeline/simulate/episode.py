@@ -124,13 +124,14 @@ class Episode:
         started: Micros | None = None,
         per: str | None = None,
         parts: int = 0,
+        segment: str | None = None,
     ) -> None:
         """`words` are what else its journey says to it, in any order; see `PlannedPromise`."""
         settling = [(met, Act.MEET), (cancelled, Act.CANCEL)]
         said = [*words, *(Word(time, act) for time, act in settling if time is not None)]
         said.sort(key=attrgetter("time"))
         self.promises.append(
-            PlannedPromise(rule, journey, made, due, tuple(said), terms, started, per, parts)
+            PlannedPromise(rule, journey, made, due, tuple(said), terms, started, per, parts, segment)
         )
 
     def visit(
@@ -214,7 +215,8 @@ class Episode:
 
     def stays(self, end: Micros) -> Iterator[Stay]:
         """What others may learn from, as it stands at the end."""
-        yield from filter(None, (plan.stay(end) for plan in self.visits))
+        yield from filter(None, (promise.stay(end) for promise in self.promises))
+        yield from filter(None, (visit.stay(end) for visit in self.visits))
 
     def _plans(self) -> Iterator[PlannedPromise | PlannedVisit | PlannedBurst]:
         yield from self.promises

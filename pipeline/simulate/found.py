@@ -13,6 +13,7 @@ from pipeline.simulate.ledger import (
     Alarms,
     ClockRun,
     DatesTold,
+    Forecast,
     LimitLearned,
     PartsBrought,
 )
@@ -43,6 +44,7 @@ class FoundPromise(NamedTuple):
     dates: DatesTold | None = None
     alarms: Alarms = NO_ALARMS
     parts: PartsBrought | None = None
+    forecast: Forecast | None = None
 
 
 class FoundStall(NamedTuple):

@@ -58,5 +58,15 @@ class LimitLearned(msgspec.Struct, frozen=True, omit_defaults=True):
     segment: str | None = None
 
 
+class Forecast(msgspec.Struct, frozen=True):
+    """That what became of earlier promises says when one is at risk: how many of them were met, and how probable it was, as
+    the promise was made, that it breaks.
+    """
+
+    at_risk_at: datetime
+    probability: float
+    ended: int
+
+
 QUIET_CLOCK = ClockRun()
 NO_ALARMS = Alarms()

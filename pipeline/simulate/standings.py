@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 
-from pipeline.core.instants import SECOND, moment
+from pipeline.core.instants import SECOND, micros, moment
 from pipeline.core.messages import Micros
 from pipeline.simulate.clocks import PLAIN, Act, Clock, Terms, Word
 from pipeline.simulate.experience import Experience, Stay
@@ -21,6 +21,7 @@ from pipeline.simulate.ledger import (
     Alarms,
     ClockRun,
     DatesTold,
+    Forecast,
     LimitLearned,
     PartsBrought,
 )
@@ -37,7 +38,7 @@ class PlannedPromise:
     """`words` in order of time, none before the making; what follows the one that settles it is ignored.
 
     `due` is what was told or follows from the rule first, counted from `started`. `parts`: in how many it is met, 0 if by
-    a word that meets it.
+    a word that meets it. `segment`: by which promises are told apart where something is learned of them.
     """
 
     rule: str
@@ -49,22 +50,34 @@ class PlannedPromise:
     started: Micros | None = None
     per: str | None = None
     parts: int = 0
+    segment: str | None = None
 
     def is_clear(self, end: Micros) -> bool:
+        """But for when it is at risk by forecast: that is not known yet."""
         stands = _Promised(self, end)
         ahead = [stands.clock.at(_AT_RISK), *(due for due in stands.told), *_alarms(stands.clock, self.terms)]
         return stands.closest >= CLOSE_CALL and _is_clear_of(end, ahead)
 
-    def as_of(self, end: Micros, persons: Persons) -> PromiseTruth | None:
+    def stay(self, end: Micros) -> Stay | None:
+        """What others may learn from; None if there is nothing, as when it was cancelled."""
+        if self.terms.learning is None or self.made > end:
+            return None
+        stands = _Promised(self, end)
+        return None if stands.is_cancelled else Stay(self.rule, self.segment, self.made, stands.met)
+
+    def as_of(self, end: Micros, persons: Persons, experience: Experience) -> PromiseTruth | None:
         """None when it has not been made by then."""
         if self.made > end:
             return None
         stands = _Promised(self, end)
+        forecast = self._forecast(end, experience)
         met, due = stands.met, stands.clock.due
         return PromiseTruth(
             self.rule,
             *self.journey,
-            stands.status(end),
+            stands.status(
+                end, stands.clock.at(_AT_RISK) if forecast is None else micros(forecast.at_risk_at)
+            ),
             moment(self.made),
             moment(due),
             None if met is None else moment(met),
@@ -75,7 +88,15 @@ class PlannedPromise:
             stands.dates(),
             stands.alarms(end),
             PartsBrought(self.parts, stands.brought) if self.parts else None,
+            forecast,
         )
+
+    def _forecast(self, end: Micros, experience: Experience) -> Forecast | None:
+        stay, learning = self.stay(end), self.terms.learning
+        if stay is None or learning is None:
+            return None
+        found = experience.forecast(stay, self.due - self.made, learning)
+        return found and Forecast(moment(self.made + found.at_risk_after), found.probability, found.ended)
 
 
 class _Promised:
@@ -101,14 +122,14 @@ class _Promised:
     def met(self) -> Micros | None:
         return None if self.is_cancelled else self.settled
 
-    def status(self, end: Micros) -> PromiseFate:
+    def status(self, end: Micros, at_risk_at: Micros) -> PromiseFate:
         if self.is_cancelled:
             return "cancelled"
         if self.settled is not None:
             return "kept" if self.settled <= self.clock.due else "met_late"
         if self.clock.is_over(end):
             return "broken"
-        if self.clock.reached(end) >= self.clock.at(_AT_RISK):
+        if self.clock.reached(end) >= at_risk_at:
             return "at_risk"
         return "revised" if self.revisions else "made"
 
@@ -117,7 +138,7 @@ class _Promised:
 
     def alarms(self, end: Micros) -> Alarms:
         until = self.clock.reached(end if self.settled is None else self.settled)
-        is_broken = self.status(end) in ("met_late", "broken")
+        is_broken = not self.is_cancelled and until > self.clock.due
         return _passed(self.clock, self.plan.terms, self.plan.made, until, escalates=is_broken)
 
     def _clock_until(self, due: Micros) -> Clock:

@@ -20,6 +20,7 @@ from pipeline.simulate.ledger import (
     Alarms,
     ClockRun,
     DatesTold,
+    Forecast,
     LimitLearned,
     PartsBrought,
 )
@@ -81,6 +82,7 @@ class PromiseTruth(msgspec.Struct, frozen=True, tag="promise", tag_field="kind",
     dates: DatesTold | None = None
     alarms: Alarms = NO_ALARMS
     parts: PartsBrought | None = None
+    forecast: Forecast | None = None
 
 
 class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind", omit_defaults=True):

@@ -16,7 +16,7 @@ from typing import Any
 from hours_by_the_book import hours_of
 from learned_by_the_book import Stayed
 from persons_by_the_book import Persons, ranked
-from promises_by_the_book import found_promises, found_stalls, stays_in
+from promises_by_the_book import found_promises, found_stalls, stays_in, stays_until_met
 
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
@@ -106,7 +106,7 @@ def evaluate(
         rules = journey_map.journeys[type_]
         for name, promise in rules.promises.items():
             assert isinstance(promise, Promise), "all the company's promises are deadlines"
-            promises += found_promises(name, promise, key, journey, end, person, calendars)
+            promises += found_promises(name, promise, key, journey, end, person, calendars, stays[name])
         for name, stage in rules.stages.items():
             stalls += found_stalls(name, stage, key, journey, end, person, calendars, stays[name])
     found = [
@@ -121,12 +121,15 @@ def evaluate(
 def _stays(
     journeys: dict[tuple[str, str, str], list[Touch]], journey_map: JourneyMap
 ) -> dict[str, list[Stayed]]:
-    """By stage, all stays from which a limit is learned."""
+    """By stage or promise, all stays from which something is learned."""
     stays: dict[str, list[Stayed]] = defaultdict(list)
     for (_, type_, _), journey in journeys.items():
         for name, stage in journey_map.journeys[type_].stages.items():
             if stage.learned is not None:
                 stays[name] += stays_in(stage, stage.learned, journey)
+        for name, promise in journey_map.journeys[type_].deadlines.items():
+            if promise.forecast is not None:
+                stays[name] += stays_until_met(promise, promise.forecast, journey)
     return stays
 
 

@@ -68,6 +68,22 @@ def learned_limit(
     return None
 
 
+def learned_forecast(
+    stays: list[Stayed], stay: Stayed, within: timedelta, probability: float, least: int
+) -> tuple[timedelta, float, int] | None:
+    """From which age on it breaks with the probability, how probable that is at first, and from how many that ended."""
+    for _, some in _groups(stays, stay):
+        known = Survival(some, _midnight(stay.entered))
+        # how long 1 %, 2 %, … lasted at most; of the others nobody knows
+        lasted = [known.outlasted_by(Fraction(100 - share, 100)) for share in range(1, 101)]
+        ages = [timedelta(0), *(age for age in lasted if age is not None)]
+        if len(known.ends) >= least and len(ages) > 1:
+            longer = 101 - sum(age <= within for age in ages)
+            at_risk = [age for gone, age in enumerate(ages) if longer >= _exact(probability) * (100 - gone)]
+            return min([*at_risk, within]), longer / 100, len(known.ends)
+    return None
+
+
 def _groups(stays: list[Stayed], stay: Stayed) -> list[tuple[str | None, list[Stayed]]]:
     """Those of its segment, and all."""
     own = [each for each in stays if each.segment == stay.segment]

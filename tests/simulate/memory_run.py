@@ -16,7 +16,7 @@ from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
 from pipeline.simulate.compare import Row, compare
 from pipeline.simulate.faults import SimulatedRecord
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
-from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, LimitLearned, PartsBrought
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, Forecast, LimitLearned, PartsBrought
 from pipeline.simulate.simulation import Simulation
 from pipeline.simulate.truth import fingerprint
 from schemas.journey_map import JourneyMap
@@ -99,7 +99,14 @@ def found_promise(finding: dict[str, Any]) -> FoundPromise:
         and DatesTold(dates["count"], *(datetime.fromisoformat(dates[f"{which}_due_at"]) for which in DUES)),
         alarms(detail),
         parts and PartsBrought(parts["needed"], parts["brought"]),
+        forecast_told(detail),
     )
+
+
+def forecast_told(detail: dict[str, Any]) -> Forecast | None:
+    told, at_risk_at = detail.get("forecast"), instant(detail["at_risk_at"])
+    assert at_risk_at is not None
+    return told and Forecast(at_risk_at, told["probability"], told["ended"])
 
 
 DUES = ("first", "latest", "best")

@@ -11,12 +11,12 @@ from typing import Any
 
 from clocks_by_the_book import Clock, Touched, alarms
 from hours_by_the_book import Hours
-from learned_by_the_book import Stayed, learned_limit
+from learned_by_the_book import Stayed, learned_forecast, learned_limit
 
 from pipeline.simulate.found import FoundPromise, FoundStall
-from pipeline.simulate.ledger import ClockRun, DatesTold, LimitLearned, PartsBrought
+from pipeline.simulate.ledger import ClockRun, DatesTold, Forecast, LimitLearned, PartsBrought
+from schemas import learned
 from schemas.clocks import Clocked
-from schemas.learned import LearnedLimit
 from schemas.promises import DueField, DueWithin, Promise
 from schemas.stages import Stage
 
@@ -26,11 +26,38 @@ Journey = list[Any]
 
 
 def found_promises(
-    name: str, rule: Promise, key: str, journey: Journey, end: datetime, person: str, calendars: Calendars
+    name: str,
+    rule: Promise,
+    key: str,
+    journey: Journey,
+    end: datetime,
+    person: str,
+    calendars: Calendars,
+    stays: list[Stayed],
 ) -> Iterator[FoundPromise]:
+    """`stays` are those of all journeys."""
     for making in journey:
         if making.pulls(rule.made_by):
-            yield _Promised(rule, making, journey, calendars).found(name, key, end, person)
+            promised = _Promised(rule, making, journey, calendars)
+            if rule.forecast is not None:
+                promised.forecast = _forecast(rule.forecast, promised, stays)
+            yield promised.found(name, key, end, person)
+
+
+def stays_until_met(rule: Promise, forecast: learned.Forecast, journey: Journey) -> Iterator[Stayed]:
+    """What others may learn from, of promises that nothing calls off and that are made before they are met."""
+    assert not rule.cancelled_by
+    met = next((touch for touch in journey if touch.pulls(rule.met_by)), None)
+    for making in journey:
+        if making.pulls(rule.made_by):
+            yield _stayed(forecast, making, met)
+
+
+def _forecast(rule: learned.Forecast, promised: _Promised, stays: list[Stayed]) -> Forecast | None:
+    making = promised.making
+    within = promised.clock.due - making.time
+    found = learned_forecast(stays, _stayed(rule, making, None), within, rule.probability, rule.least)
+    return found and Forecast(making.time + found[0], *found[1:])
 
 
 class _Promised:
@@ -48,6 +75,7 @@ class _Promised:
         self.clock = self._clock()
         self.met = self._fulfilment()
         self.is_cancelled = False
+        self.forecast: Forecast | None = None
         self._follow()
 
     @property
@@ -73,6 +101,7 @@ class _Promised:
             DatesTold(self.times, self.told[0], self.told[-1], min(self.told)) if self.times else None,
             alarms(rule, clock, making.time, until, escalates=status == "broken"),
             self._parts(),
+            self.forecast,
         )
 
     def _due(self, telling: Touched) -> datetime:
@@ -126,7 +155,13 @@ class _Promised:
         now = self.clock.now(end)
         if now > self.clock.due:
             return "broken"
-        return "at_risk" if now >= self.clock.when(self.rule.at_risk) else "revised" if self.times else "made"
+        return "at_risk" if now >= self._at_risk() else "revised" if self.times else "made"
+
+    def _at_risk(self) -> datetime:
+        if self.forecast is not None:
+            return self.forecast.at_risk_at
+        share = self.rule.at_risk
+        return self.clock.when(share.otherwise if isinstance(share, learned.Forecast) else share)
 
     def _parts(self) -> PartsBrought | None:
         if self.rule.parts is None:
@@ -135,14 +170,14 @@ class _Promised:
         return PartsBrought(self.needed, min(self.needed, brought))
 
 
-def stays_in(stage: Stage, learned: LearnedLimit, journey: Journey) -> Iterator[Stayed]:
+def stays_in(stage: Stage, rule: learned.LearnedLimit, journey: Journey) -> Iterator[Stayed]:
     """What others may learn from."""
     for entered, left in _visits(stage, journey):
-        yield _stayed(learned, entered, left)
+        yield _stayed(rule, entered, left)
 
 
-def _stayed(learned: LearnedLimit, entered: Touched, left: Touched | None) -> Stayed:
-    segment = None if learned.segment is None else entered.value(learned.segment)
+def _stayed(rule: learned.LearnedLimit | learned.Forecast, entered: Touched, left: Touched | None) -> Stayed:
+    segment = None if rule.segment is None else entered.value(rule.segment)
     return Stayed(segment, entered.time, None if left is None else left.time)
 
 
@@ -168,16 +203,16 @@ def found_stalls(
                 clock.go_on(left.time)
                 break
             clock.told(stage, touch)
-        learned = None
+        told = None
         if stage.learned is not None:
             rule, stay = stage.learned, _stayed(stage.learned, entered, left)
             limit = learned_limit(stays, stay, rule.quantile, rule.times, rule.least)
             if limit is not None and entered.time + limit[0] < clock.due:
-                clock, learned = Clock(Hours(None), limit[0], entered.time), LimitLearned(*limit[1:])
+                clock, told = Clock(Hours(None), limit[0], entered.time), LimitLearned(*limit[1:])
                 clock.begin(entered.time, is_paused=False)
         until = clock.now(end) if left is None else left.time
         if until > clock.due:
-            yield _stall(name, stage, key, (entered, left), clock, until, person)._replace(learned=learned)
+            yield _stall(name, stage, key, (entered, left), clock, until, person)._replace(learned=told)
 
 
 def _stall(

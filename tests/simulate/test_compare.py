@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.simulate.compare import CHAINED, IN_PIECES, Row, compare, injected
 from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
-from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, LimitLearned, PartsBrought
+from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, Forecast, LimitLearned, PartsBrought
 from pipeline.simulate.truth import (
     DeadLetterTruth,
     IdentifierTruth,
@@ -92,12 +92,10 @@ DATES = DatesTold(2, ONE, TWO, ONE)
 ALARMS = Alarms(2, 1, 1, "lead")
 PARTS = PartsBrought(3, 2)
 LEARNED = LimitLearned(40, "bike")
-TOLD = PromiseTruth(
-    "delivery", "order", "O-1", "broken", NOON, TWO, None, "x", None, "A", CLOCK, DATES, ALARMS, PARTS
-)
-FOUND = FoundPromise(
-    "delivery", "O-1", "broken", NOON, TWO, None, "x", None, "A", CLOCK, DATES, ALARMS, PARTS
-)
+FORECAST = Forecast(ONE, 0.25, 40)
+MORE = (CLOCK, DATES, ALARMS, PARTS, FORECAST)
+TOLD = PromiseTruth("delivery", "order", "O-1", "broken", NOON, TWO, None, "x", None, "A", *MORE)
+FOUND = FoundPromise("delivery", "O-1", "broken", NOON, TWO, None, "x", None, "A", *MORE)
 STUCK = StallTruth(
     "picking",
     "order",
@@ -123,6 +121,7 @@ def test_what_happened_to_a_promise_and_a_stage_has_rows_of_its_own() -> None:
         Row("dates", "put off", 1, 1, 0, 0),
         Row("parts", "brought", 2, 2, 0, 0),
         Row("parts", "missing", 1, 1, 0, 0),
+        Row("forecasts", "", 1, 1, 0, 0),
         Row("stalls", "escalated", 1, 1, 0, 0),
         Row("limits", "learned", 1, 1, 0, 0),
         Row("clocks", "paused", 2, 2, 0, 0),
@@ -147,7 +146,11 @@ def test_dates_that_were_told_anew_are_counted_by_their_direction(latest: dateti
 @pytest.mark.parametrize(
     ("changes", "categories"),
     [
-        ({"per": "B"}, {"promises", "dates", "parts", "clocks", "warnings", "escalation"}),
+        ({"per": "B"}, {"promises", "dates", "parts", "forecasts", "clocks", "warnings", "escalation"}),
+        ({"forecast": None}, {"forecasts"}),
+        ({"forecast": msgspec.structs.replace(FORECAST, at_risk_at=TWO)}, {"forecasts"}),
+        ({"forecast": msgspec.structs.replace(FORECAST, probability=0.26)}, {"forecasts"}),
+        ({"forecast": msgspec.structs.replace(FORECAST, ended=41)}, {"forecasts"}),
         ({"gap_hours": 0.5}, {"promises"}),
         ({"dates": DatesTold(1, ONE, TWO, ONE)}, {"dates"}),
         ({"dates": DatesTold(2, ONE, TWO, NOON)}, {"dates"}),

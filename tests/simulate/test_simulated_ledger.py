@@ -19,7 +19,7 @@ from pipeline.simulate.simulation import Simulation
 from pipeline.simulate.tangles import NO_TANGLES
 from pipeline.simulate.truth import DeadLetterTruth, PromiseTruth, StallTruth, Truth, fingerprint
 from schemas.journey_map import JourneyMap
-from schemas.learned import LearnedLimit
+from schemas.learned import Forecast, LearnedLimit
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -178,6 +178,21 @@ def test_a_limit_is_learned_of_each_carrier_and_of_all_and_fires_only_where_it_i
     assert len({line.since - line.entered_at for line in learned}) > 10
 
 
+def test_a_dispatch_is_at_risk_by_what_became_of_earlier_ones_and_sooner_than_by_a_share_of_the_way(
+    simulation: Simulation, truth: list[Truth]
+) -> None:
+    lines = promises(truth, "dispatch")
+    told = [line for line in lines if line.forecast]
+    assert all(line.made_at - simulation.start < 5 * DAY for line in lines if line not in told)
+    assert any(line.forecast.at_risk_at < line.made_at + 24 * HOUR for line in told if line.forecast)
+    open_now = {line.status: line for line in told if line.status in ("made", "at_risk")}
+    assert set(open_now) == {"made", "at_risk"}
+    assert any(line.status == "at_risk" and simulation.end - line.made_at < 36 * HOUR for line in told)
+    # cards and transfers have each a forecast of their own
+    known = {(line.made_at.date(), line.forecast.ended) for line in told if line.forecast}
+    assert len(known) > len({date for date, _ in known})
+
+
 FEW = Simulation(seed=6, customers=250, faults=NO_FAULTS, tangles=NO_TANGLES)
 TROUBLED = Simulation(
     seed=6,
@@ -245,3 +260,30 @@ def test_without_its_limit_or_the_way_it_is_learned_a_stage_stalls_otherwise(
     assert [row for row in rows_of(FEW, company_map) if row.category == "limits" and not row.is_exact] == []
     rows = rows_of(FEW, without(company_map, "in_transit", **changes))
     assert [row.missed > 0 for row in rows if row[:2] == ("limits", label)] == [True]
+
+
+@pytest.mark.parametrize(
+    "at_risk",
+    [
+        0.75,
+        Forecast(probability=0.6, least=20, segment="data.method"),
+        Forecast(probability=0.5, least=40, segment="data.method"),
+        Forecast(probability=0.5, least=20),
+    ],
+)
+def test_without_its_forecast_or_with_another_one_a_promise_is_at_risk_otherwise(
+    at_risk: float | Forecast, company_map: JourneyMap
+) -> None:
+    assert [
+        row for row in rows_of(FEW, company_map) if row.category == "forecasts" and not row.is_exact
+    ] == []
+    rows = rows_of(FEW, without(company_map, "dispatch", at_risk=at_risk))
+    assert [row.missed > 0 for row in rows if row.category == "forecasts"] == [True]
+
+
+def test_while_nothing_is_known_a_share_of_the_way_decides(company_map: JourneyMap) -> None:
+    early = Simulation(seed=6, customers=250, days=1.9, faults=NO_FAULTS, tangles=NO_TANGLES)
+    assert {line.forecast for line in promises(early.truth(), "dispatch")} == {None}
+    otherwise = Forecast(probability=0.5, least=20, segment="data.method", otherwise=0.4)
+    rows = rows_of(early, without(company_map, "dispatch", at_risk=otherwise))
+    assert [row.extra > 0 for row in rows if row[:2] == ("promises", "at_risk")] == [True]

@@ -14,6 +14,7 @@ from pipeline.simulate.company import (
     AWAITING_PAYMENT_LIMIT,
     CITIES,
     CONFIRMATION_WITHIN,
+    DISPATCH,
     DISPATCH_WITHIN,
     EXPRESS_DELIVERY,
     HOUR,
@@ -161,15 +162,19 @@ def _carry_out(ep: Episode, order: Identities, journey: Journey, placed: Micros)
         # the customer's own change is no new promise
         changed: Data = {"changed_by": "customer", "promised_delivery": moment(placed + DAY)}
         ep.tell(placed + ep.between(MINUTE, HOUR), "sales.order.changed", order, changed)
-    paid, cancelled = _pay(ep, order, journey, placed)
-    return None if paid is None else _send(ep, order, journey, placed, paid), cancelled
+    method = "transfer" if ep.chance(0.2) else "card"
+    paid, cancelled = _pay(ep, order, journey, placed, method)
+    return None if paid is None else _send(ep, order, journey, placed, paid, method), cancelled
 
 
-def _send(ep: Episode, order: Identities, journey: Journey, placed: Micros, paid: Micros) -> Micros | None:
+def _send(
+    ep: Episode, order: Identities, journey: Journey, placed: Micros, paid: Micros, method: str
+) -> Micros | None:
     """Picked, dispatched and delivered, if it is; returns when all parcels have arrived."""
     after = ep.within(DISPATCH_WITHIN)
     dispatched = None if after is None else paid + after
-    ep.promise("dispatch", journey, paid, paid + DISPATCH_WITHIN, met=dispatched)
+    due = paid + DISPATCH_WITHIN
+    ep.promise("dispatch", journey, paid, due, met=dispatched, terms=DISPATCH, segment=method)
     if dispatched is None:
         ep.visit("picking", journey, paid, None, PICKING_LIMIT)
         return None
@@ -188,10 +193,9 @@ def _send(ep: Episode, order: Identities, journey: Journey, placed: Micros, paid
 
 
 def _pay(
-    ep: Episode, order: Identities, journey: Journey, placed: Micros
+    ep: Episode, order: Identities, journey: Journey, placed: Micros, method: str
 ) -> tuple[Micros | None, Micros | None]:
     """When it was paid, or else when the shop gave it up, if it did."""
-    method = "transfer" if ep.chance(0.2) else "card"
     if method == "card":
         after: Micros | None = ep.between(5 * SECOND, 4 * MINUTE)
     else:
