@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.operations.dead_letters import StoredLetter
-from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.found import (
+    Found,
+    FoundDeadLetter,
+    FoundPromise,
+    FoundStall,
+    FoundTouchpoint,
+    FoundValue,
+)
 from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, Forecast, LimitLearned, PartsBrought
 from pipeline.simulate.truth import fingerprint
 from pipeline.warehouse.client import Warehouse
@@ -21,6 +28,10 @@ SELECT
     (parts_needed, parts_brought),
     (at_risk_at, break_probability, forecast_ended)
 FROM promises FINAL WHERE status != 'withdrawn'"""
+_VALUES = """
+SELECT
+    rule, journey_key, status, made_at, promised_from, promised_to, observed, gap, toString(person_id), nullIf(per, '')
+FROM value_promises FINAL WHERE status != 'withdrawn'"""
 _STALLS = """
 SELECT
     (stage, journey_key, status, entered_at, since, left_at, toString(person_id)),
@@ -39,6 +50,7 @@ def found_in(warehouse: Warehouse, letters: Iterable[StoredLetter]) -> Found:
     return Found(
         touchpoints=[FoundTouchpoint(*row) for row in warehouse.query(_TOUCHPOINTS)],
         promises=[_promise(*row) for row in warehouse.query(_PROMISES)],
+        values=[FoundValue(*row) for row in warehouse.query(_VALUES)],
         stalls=[
             FoundStall._make((*stall, ClockRun(*clock), Alarms(*alarms), _learned(kind, learned)))
             for stall, clock, alarms, kind, learned in warehouse.query(_STALLS)

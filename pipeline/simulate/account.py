@@ -20,6 +20,7 @@ def account(episode: Episode, sent: Transmission, end: Micros, experience: Exper
         yield _touchpoint(note, person)
     yield from sent.refused
     yield from filter(None, (promise.as_of(end, persons, experience) for promise in episode.promises))
+    yield from filter(None, (figure.as_of(end, persons) for figure in episode.figures))
     yield from filter(None, (visit.as_of(end, persons, experience) for visit in episode.visits))
     yield from filter(None, (refusal.as_of(end) for refusal in episode.refusals))
     for identifier, person in episode.identifiers(end):

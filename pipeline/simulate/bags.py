@@ -11,10 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from pipeline.simulate.found import FoundPromise, FoundStall
+from pipeline.simulate.found import FoundPromise, FoundStall, FoundValue
 from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold
 from pipeline.simulate.stitching import Stitching
-from pipeline.simulate.truth import PromiseTruth, StallTruth
+from pipeline.simulate.truth import PromiseTruth, StallTruth, ValueTruth
 
 _SECOND = 1_000_000
 _HOUR = 3600 * _SECOND
@@ -48,6 +48,12 @@ def add_promise(bag: Bag, status: str, promise: PromiseTruth | FoundPromise, who
     if started is not None and started < promise.made_at:
         bag.add("clocks", "started earlier", thing)
     _add_alarms(bag, key, promise.alarms)
+
+
+def add_value(bag: Bag, value: ValueTruth | FoundValue, whose: Hashable) -> None:
+    key = (value.rule, value.journey_key, value.per, value.made_at)
+    promised = (_nine(value.promised_from), _nine(value.promised_to))
+    bag.add("figures", value.status, (key, promised, _nine(value.observed), _nine(value.gap), whose))
 
 
 def add_stall(bag: Bag, stall: StallTruth | FoundStall, whose: Hashable) -> None:
@@ -89,6 +95,11 @@ def _add_alarms(bag: Bag, key: Hashable, alarms: Alarms) -> None:
 def _direction(dates: DatesTold) -> str:
     first, latest = dates.first_due_at, dates.latest_due_at
     return "put off" if latest > first else "brought forward" if latest < first else "told too late"
+
+
+def _nine(figure: float | None) -> float | None:
+    """Nine digits: what is converted or divided in another way has other last ones."""
+    return None if figure is None else float(f"{figure:.9g}") + 0.0
 
 
 def _micros(amount: float | None, unit: int) -> int | None:

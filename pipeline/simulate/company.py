@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pipeline.core.instants import DAY, MINUTE
 from pipeline.simulate.clocks import Learning, Step, Terms
+from pipeline.simulate.figures import FigureTerms
 from pipeline.simulate.hours import OpeningHours
 
 HOUR = 60 * MINUTE
@@ -67,6 +68,21 @@ WAITING_FOR_AGENT = Terms(HELP_DESK, steps=(Step(4 * HOUR, "service-lead"),), gi
 INSPECTION = Terms(steps=(Step(12 * HOUR, "returns-lead"),))
 SETUP = Terms(given_up=3 * DAY)
 IN_TRANSIT = Terms(learning=Learning(least=20, quantile=0.5, times=3))
+
+# promised figures
+ANSWER_WITHIN = 10.0
+"""Seconds."""
+WASHES_AT = (55.0, 65.0)
+"""Degrees Celsius."""
+MOST_TRANSFERS = 1
+GOOD_SCORE = 7
+CONSUMPTION = FigureTerms("at_most", "mean", window=6 * DAY, tolerance=0.05, exceeds_by=0.1)
+TEMPERATURE = FigureTerms("range")
+FEE = FigureTerms("equals", "highest", window=8 * DAY)
+USUAL_CHARGE = FigureTerms("at_most", tolerance=0.2, exceeds_by=0.25, least=2, last=4)
+ANSWER = FigureTerms("at_most", "duration")
+TRANSFERS = FigureTerms("at_most", "count")
+SATISFACTION = FigureTerms("at_least", window=3 * DAY, exceeds_by=0.2)
 
 # identifier kinds
 MOST_LINKS = 5

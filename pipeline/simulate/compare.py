@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
-from pipeline.simulate.bags import Bag, add_promise, add_stall
+from pipeline.simulate.bags import Bag, add_promise, add_stall, add_value
 from pipeline.simulate.found import Found
 from pipeline.simulate.truth import (
     DeadLetterTruth,
@@ -22,6 +22,7 @@ from pipeline.simulate.truth import (
     StallTruth,
     TouchpointTruth,
     Truth,
+    ValueTruth,
 )
 
 CATEGORIES = (
@@ -33,6 +34,7 @@ CATEGORIES = (
     "dates",
     "parts",
     "forecasts",
+    "figures",
     "stalls",
     "limits",
     "clocks",
@@ -44,6 +46,8 @@ CATEGORIES = (
     "dead letters",
 )
 """In the order of the table."""
+
+_Owned = PromiseTruth | ValueTruth | StallTruth | IdentifierTruth
 
 CHAINED, IN_PIECES = "chained together", "in pieces"
 """Persons found that are several in truth, and persons that are several as found: there must be none."""
@@ -84,7 +88,8 @@ _PROMISES = ("made", "revised", "at_risk", "kept", "met_late", "broken", "cancel
 _STALLS = ("opened", "escalated", "resolved", "abandoned")
 _CLOCKS = ("paused", "standing still", "begun anew", "started earlier")
 _DATES = ("brought forward", "put off", "told too late")
-_LABELS = (*_PROMISES, *_DATES, *_STALLS, *_CLOCKS)
+_FIGURES = ("exceeded", "lapsed")
+_LABELS = (*_PROMISES, *_FIGURES, *_DATES, *_STALLS, *_CLOCKS)
 
 
 def _order(label: tuple[str, str]) -> tuple[int, int, str]:
@@ -99,7 +104,7 @@ def _row(category: str, label: str, injected: Counter[Hashable], found: Counter[
 
 def _injected(truth: Iterable[Truth]) -> Bag:
     bag = Bag()
-    owned: list[PromiseTruth | StallTruth | IdentifierTruth] = []
+    owned: list[_Owned] = []
     for line in truth:
         match line:
             case TouchpointTruth():
@@ -108,7 +113,7 @@ def _injected(truth: Iterable[Truth]) -> Bag:
                 bag.add("links refused", line.rule, None)
             case DeadLetterTruth():
                 bag.add("dead letters", line.code, line.fingerprint)
-            case PromiseTruth() | StallTruth() | IdentifierTruth():
+            case PromiseTruth() | ValueTruth() | StallTruth() | IdentifierTruth():
                 owned.append(line)
     # these say whose they are, and who that is, is told by all touchpoints
     for line in owned:
@@ -130,11 +135,13 @@ def _add_touchpoint(bag: Bag, line: TouchpointTruth) -> None:
         bag.add("unmapped", "", key)
 
 
-def _add_owned(bag: Bag, line: PromiseTruth | StallTruth | IdentifierTruth) -> None:
+def _add_owned(bag: Bag, line: _Owned) -> None:
     whose = bag.persons.mark(line.person)
     match line:
         case PromiseTruth():
             add_promise(bag, line.status, line, whose)
+        case ValueTruth():
+            add_value(bag, line, whose)
         case StallTruth():
             add_stall(bag, line, whose)
         case IdentifierTruth():
@@ -156,12 +163,7 @@ def _found(found: Found, put_in: Bag) -> Bag:
         for label, things in disorder.items():
             if key in things:
                 bag.add(*label, key)
-    for promise in found.promises:
-        is_late = promise.status == "broken" and promise.met_at is not None
-        status = "met_late" if is_late else promise.status
-        add_promise(bag, status, promise, bag.persons.mark(promise.person_id))
-    for stall in found.stalls:
-        add_stall(bag, stall, bag.persons.mark(stall.person_id))
+    _find_conclusions(bag, found)
     for letter in found.dead_letters:
         bag.add("dead letters", letter.code, letter.fingerprint)
     if found.duplicates:
@@ -170,6 +172,17 @@ def _found(found: Found, put_in: Bag) -> Bag:
         bag.add("links refused", rule, None, count)
     _find_persons(bag, put_in)
     return bag
+
+
+def _find_conclusions(bag: Bag, found: Found) -> None:
+    for promise in found.promises:
+        is_late = promise.status == "broken" and promise.met_at is not None
+        status = "met_late" if is_late else promise.status
+        add_promise(bag, status, promise, bag.persons.mark(promise.person_id))
+    for value in found.values:
+        add_value(bag, value, bag.persons.mark(value.person_id))
+    for stall in found.stalls:
+        add_stall(bag, stall, bag.persons.mark(stall.person_id))
 
 
 def _find_persons(bag: Bag, put_in: Bag) -> None:

@@ -1,7 +1,7 @@
 """One matter of one customer: its touchpoints, and what they are meant to add up to.
 
-A story (`stories`) gets an `Episode` and tells it: `tell` adds a touchpoint, `promise` and `visit` note what
-the touchpoints amount to, `own`, `refuse` and `burst` who is who. Everything that a story draws comes from the
+A story (`stories`) gets an `Episode` and tells it: `tell` adds a touchpoint, `promise`, `figure` and `visit` note
+what the touchpoints amount to, `own`, `refuse` and `burst` who is who. Everything that a story draws comes from the
 episode's own seeded generator, so an episode depends on nothing but (seed, customer, number).
 
 Identifiers of a touchpoint are told strongest first. The first one attributes it; the others of a reference
@@ -21,6 +21,7 @@ from pipeline.core.messages import Micros
 from pipeline.simulate.clocks import PLAIN, Act, Terms, Word
 from pipeline.simulate.company import SOURCES
 from pipeline.simulate.experience import Stay
+from pipeline.simulate.figures import FigureTerms, PlannedFigure, Said
 from pipeline.simulate.plans import (
     Identifier,
     Journey,
@@ -95,6 +96,7 @@ class Episode:
         self.outcomes = outcomes
         self.events: list[Event] = []
         self.promises: list[PlannedPromise] = []
+        self.figures: list[PlannedFigure] = []
         self.visits: list[PlannedVisit] = []
         self.owners: list[PlannedOwner] = []
         self.refusals: list[PlannedRefusal] = []
@@ -133,6 +135,22 @@ class Episode:
         self.promises.append(
             PlannedPromise(rule, journey, made, due, tuple(said), terms, started, per, parts, segment)
         )
+
+    def figure(
+        self,
+        rule: str,
+        journey: Journey,
+        made: Micros,
+        promised: float | tuple[float, float],
+        said: Sequence[Said],
+        terms: FigureTerms,
+        *,
+        per: str | None = None,
+    ) -> None:
+        """`promised` is one figure, or the two of a range; `said` in any order. See `PlannedFigure`."""
+        low, high = promised if isinstance(promised, tuple) else (promised, promised)
+        ordered = tuple(sorted(said, key=attrgetter("time")))
+        self.figures.append(PlannedFigure(rule, journey, made, low, high, ordered, terms, per))
 
     def visit(
         self,
@@ -218,8 +236,9 @@ class Episode:
         yield from filter(None, (promise.stay(end) for promise in self.promises))
         yield from filter(None, (visit.stay(end) for visit in self.visits))
 
-    def _plans(self) -> Iterator[PlannedPromise | PlannedVisit | PlannedBurst]:
+    def _plans(self) -> Iterator[PlannedPromise | PlannedFigure | PlannedVisit | PlannedBurst]:
         yield from self.promises
+        yield from self.figures
         yield from self.visits
         yield from self.bursts
 

@@ -47,6 +47,21 @@ class FoundPromise(NamedTuple):
     forecast: Forecast | None = None
 
 
+class FoundValue(NamedTuple):
+    """The last revision of a value promise's finding that was not withdrawn."""
+
+    rule: str
+    journey_key: str
+    status: str
+    made_at: datetime
+    promised_from: float
+    promised_to: float
+    observed: float | None
+    gap: float | None
+    person_id: str
+    per: str | None = None
+
+
 class FoundStall(NamedTuple):
     """The last revision of a stall finding that was not withdrawn."""
 
@@ -78,6 +93,7 @@ class Found:
 
     touchpoints: Iterable[FoundTouchpoint] = ()
     promises: Iterable[FoundPromise] = ()
+    values: Iterable[FoundValue] = ()
     stalls: Iterable[FoundStall] = ()
     dead_letters: Iterable[FoundDeadLetter] = ()
     duplicates: int = 0

@@ -23,6 +23,7 @@ from pipeline.simulate.episode import Episode, Outcomes
 from pipeline.simulate.experience import Experience
 from pipeline.simulate.faults import LATENESS, NO_FAULTS, Faults, SimulatedRecord, transmit
 from pipeline.simulate.stories.aftercare import help_desk
+from pipeline.simulate.stories.machines import machine
 from pipeline.simulate.stories.outreach import lead, offer, sighting
 from pipeline.simulate.stories.shopping import shop
 from pipeline.simulate.tangles import NO_TANGLES, Tangles
@@ -51,7 +52,11 @@ _NEVER_ENDS: Micros = 2**62
 _SCHEDULE = 255
 """Takes the place of the attempt in the seed of an episode's start,"""
 _TANGLED = 254
-"""and in that of whether it is tangled."""
+"""in that of whether it is tangled,"""
+_ON_CONTRACT = 253
+"""and in that of whether it is of a machine on a contract: so every other episode is the same without these."""
+_CONTRACTS = 0.05
+"""The share of the episodes that are."""
 
 _by_arrival = itemgetter(0)
 
@@ -143,15 +148,17 @@ class Simulation:
         phone = phone_number(customer) if customer < PHONES else None
         rng.seed(self._seed_of(customer, number, _TANGLED))
         tangled = self.tangles.pick(rng.random())
-        for attempt in range(_TANGLED):
+        rng.seed(self._seed_of(customer, number, _ON_CONTRACT))
+        on_contract = rng.random() < _CONTRACTS
+        for attempt in range(_ON_CONTRACT):
             rng.seed(self._seed_of(customer, number, attempt))
             episode = Episode(rng, tag, f"C-{self.seed}.{customer}", start, self.outcomes, phone)
             share = rng.random()
-            if tangled is None:
-                next(story for up_to, story in _STORIES if share < up_to)(episode)
-            else:
+            if tangled is not None:
                 episode.tangle, story = tangled
-                story(episode)
+            else:
+                story = machine if on_contract else next(each for up_to, each in _STORIES if share < up_to)
+            story(episode)
             if episode.is_clear(end):
                 return episode
         raise AssertionError(f"episode {tag} cannot be told clearly")

@@ -28,6 +28,9 @@ from pipeline.simulate.ledger import (
 PromiseFate = Literal["made", "revised", "at_risk", "kept", "met_late", "broken", "cancelled"]
 """What became of a promise; `met_late` was met after its due time, `broken` has not been met yet."""
 
+ValueFate = Literal["made", "kept", "exceeded", "broken", "lapsed", "cancelled"]
+"""What became of a promised figure; `lapsed`: nothing was observed that could be judged."""
+
 StallFate = Literal["opened", "escalated", "resolved", "abandoned"]
 
 Arrival = Literal["prompt", "disordered", "late"]
@@ -101,6 +104,25 @@ class StallTruth(msgspec.Struct, frozen=True, tag="stall", tag_field="kind", omi
     learned: LimitLearned | None = None
 
 
+class ValueTruth(msgspec.Struct, frozen=True, tag="value_promise", tag_field="kind", omit_defaults=True):
+    """A figure that was promised to `person`, in the promise's unit; between two figures, or both are one.
+
+    `gap`: by how much worse it was, as a share of what was promised, once it was judged. `per` as for a promise.
+    """
+
+    rule: str
+    journey_type: str
+    journey_key: str
+    status: ValueFate
+    made_at: datetime
+    promised_from: float
+    promised_to: float
+    observed: float | None
+    gap: float | None
+    person: str
+    per: str | None = None
+
+
 class DeadLetterTruth(msgspec.Struct, frozen=True, tag="dead_letter", tag_field="kind"):
     """A bad record: the code that it must be refused with, and which one it is (see `fingerprint`)."""
 
@@ -129,7 +151,14 @@ class RefusedLinkTruth(msgspec.Struct, frozen=True, tag="refused_link", tag_fiel
 
 
 Truth = (
-    Run | TouchpointTruth | PromiseTruth | StallTruth | DeadLetterTruth | IdentifierTruth | RefusedLinkTruth
+    Run
+    | TouchpointTruth
+    | PromiseTruth
+    | ValueTruth
+    | StallTruth
+    | DeadLetterTruth
+    | IdentifierTruth
+    | RefusedLinkTruth
 )
 
 

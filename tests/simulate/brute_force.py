@@ -17,12 +17,19 @@ from hours_by_the_book import hours_of
 from learned_by_the_book import Stayed
 from persons_by_the_book import Persons, ranked
 from promises_by_the_book import found_promises, found_stalls, stays_in, stays_until_met
+from values_by_the_book import found_values
 
 from pipeline.simulate.faults import SimulatedRecord
-from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.found import (
+    Found,
+    FoundDeadLetter,
+    FoundPromise,
+    FoundStall,
+    FoundTouchpoint,
+    FoundValue,
+)
 from pipeline.simulate.truth import DeadLetterTruth, fingerprint
 from schemas.journey_map import JourneyMap
-from schemas.promises import Promise
 from schemas.triggers import Trigger
 
 
@@ -99,14 +106,16 @@ def evaluate(
     }
     calendars = {name: hours_of(calendar) for name, calendar in journey_map.calendars.items()}
     promises: list[FoundPromise] = []
+    values: list[FoundValue] = []
     stalls: list[FoundStall] = []
     journeys = _journeys(ordered, persons, journey_map)
     stays = _stays(journeys, journey_map)
     for (person, type_, key), journey in journeys.items():
         rules = journey_map.journeys[type_]
-        for name, promise in rules.promises.items():
-            assert isinstance(promise, Promise), "all the company's promises are deadlines"
+        for name, promise in rules.deadlines.items():
             promises += found_promises(name, promise, key, journey, end, person, calendars, stays[name])
+        for name, figure in rules.values.items():
+            values += found_values(name, figure, rules.end, key, journey, end, person)
         for name, stage in rules.stages.items():
             stalls += found_stalls(name, stage, key, journey, end, person, calendars, stays[name])
     found = [
@@ -115,7 +124,7 @@ def evaluate(
         )
         for touch in ordered
     ]
-    return Found(found, promises, stalls, letters, good - len(touches), stitched.refused)
+    return Found(found, promises, values, stalls, letters, good - len(touches), stitched.refused)
 
 
 def _stays(

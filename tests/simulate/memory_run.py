@@ -15,7 +15,14 @@ from pipeline.core.plan import compile_plan
 from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
 from pipeline.simulate.compare import Row, compare
 from pipeline.simulate.faults import SimulatedRecord
-from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.found import (
+    Found,
+    FoundDeadLetter,
+    FoundPromise,
+    FoundStall,
+    FoundTouchpoint,
+    FoundValue,
+)
 from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, Forecast, LimitLearned, PartsBrought
 from pipeline.simulate.simulation import Simulation
 from pipeline.simulate.truth import fingerprint
@@ -60,6 +67,7 @@ def found_in(pipeline: MemoryPipeline) -> Found:
     return Found(
         {(touchpoint.source, touchpoint.id): touchpoint for touchpoint in touchpoints}.values(),
         [found_promise(finding) for finding in live if finding["type"] == "promise"],
+        [found_value(finding) for finding in live if finding["type"] == "value_promise"],
         [found_stall(finding) for finding in live if finding["type"] == "stall"],
         [
             FoundDeadLetter(decode_headers(letter.headers).code, fingerprint(letter.value))
@@ -100,6 +108,24 @@ def found_promise(finding: dict[str, Any]) -> FoundPromise:
         alarms(detail),
         parts and PartsBrought(parts["needed"], parts["brought"]),
         forecast_told(detail),
+    )
+
+
+def found_value(finding: dict[str, Any]) -> FoundValue:
+    detail = finding["detail"]
+    made = instant(detail["made_at"])
+    assert made is not None
+    return FoundValue(
+        finding["rule"],
+        finding["journey_key"],
+        finding["status"],
+        made,
+        detail["promised_from"],
+        detail["promised_to"],
+        detail.get("observed"),
+        detail.get("gap"),
+        finding["person_id"],
+        detail.get("per"),
     )
 
 

@@ -10,7 +10,14 @@ import msgspec
 import pytest
 
 from pipeline.simulate.compare import CHAINED, IN_PIECES, Row, compare, injected
-from pipeline.simulate.found import Found, FoundDeadLetter, FoundPromise, FoundStall, FoundTouchpoint
+from pipeline.simulate.found import (
+    Found,
+    FoundDeadLetter,
+    FoundPromise,
+    FoundStall,
+    FoundTouchpoint,
+    FoundValue,
+)
 from pipeline.simulate.ledger import Alarms, ClockRun, DatesTold, Forecast, LimitLearned, PartsBrought
 from pipeline.simulate.truth import (
     DeadLetterTruth,
@@ -20,6 +27,7 @@ from pipeline.simulate.truth import (
     StallTruth,
     TouchpointTruth,
     Truth,
+    ValueTruth,
     fingerprint,
 )
 
@@ -96,6 +104,8 @@ FORECAST = Forecast(ONE, 0.25, 40)
 MORE = (CLOCK, DATES, ALARMS, PARTS, FORECAST)
 TOLD = PromiseTruth("delivery", "order", "O-1", "broken", NOON, TWO, None, "x", None, "A", *MORE)
 FOUND = FoundPromise("delivery", "O-1", "broken", NOON, TWO, None, "x", None, "A", *MORE)
+FIGURE = ValueTruth("answer", "machine", "L-1", "broken", NOON, 10.0, 10.0, 14.0, 0.4, "x", "Q-1")
+FOUND_FIGURE = FoundValue("answer", "L-1", "broken", NOON, 10.0, 10.0, 14.0, 0.4, "x", "Q-1")
 STUCK = StallTruth(
     "picking",
     "order",
@@ -115,13 +125,15 @@ FOUND_STUCK = FoundStall(
 
 
 def test_what_happened_to_a_promise_and_a_stage_has_rows_of_its_own() -> None:
-    rows = compare([TOLD, STUCK], Found(promises=[FOUND], stalls=[FOUND_STUCK]))
+    found = Found(promises=[FOUND], values=[FOUND_FIGURE], stalls=[FOUND_STUCK])
+    rows = compare([TOLD, FIGURE, STUCK], found)
     assert [row for row in rows if row.category != "persons"] == [
         Row("promises", "broken", 1, 1, 0, 0),
         Row("dates", "put off", 1, 1, 0, 0),
         Row("parts", "brought", 2, 2, 0, 0),
         Row("parts", "missing", 1, 1, 0, 0),
         Row("forecasts", "", 1, 1, 0, 0),
+        Row("figures", "broken", 1, 1, 0, 0),
         Row("stalls", "escalated", 1, 1, 0, 0),
         Row("limits", "learned", 1, 1, 0, 0),
         Row("clocks", "paused", 2, 2, 0, 0),
@@ -191,6 +203,29 @@ def test_whatever_else_is_said_of_a_stall_makes_its_row_inexact_and_no_other(
 ) -> None:
     found = Found(stalls=[FOUND_STUCK._replace(**changes)])
     assert {row.category for row in inexact([STUCK], found)} == {category}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "kept"},
+        {"made_at": ONE},
+        {"promised_from": 9.0},
+        {"promised_to": 11.0},
+        {"observed": 14.000001},
+        {"observed": None},
+        {"gap": 0.400001},
+        {"gap": None},
+        {"per": None},
+    ],
+)
+def test_a_figure_that_was_found_otherwise_is_not_the_same(changes: dict[str, Any]) -> None:
+    assert inexact([FIGURE], Found(values=[FOUND_FIGURE._replace(**changes)]))
+
+
+def test_the_last_digits_of_a_figure_say_nothing() -> None:
+    found = FOUND_FIGURE._replace(observed=14.000000000001, gap=0.4000000000001)
+    assert inexact([FIGURE], Found(values=[found])) == []
 
 
 def test_a_finding_at_another_person_is_not_the_same() -> None:

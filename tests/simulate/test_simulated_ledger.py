@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from brute_force import Touch, decode
+from changed_map import without
 from memory_run import rows_of
 
 from pipeline.core.instants import micros, moment
@@ -201,21 +202,6 @@ TROUBLED = Simulation(
     tangles=NO_TANGLES,
     outcomes=Outcomes(late=0.2, never=0.1, stuck=0.2, dropped=0.1),
 )
-
-
-def without(journey_map: JourneyMap, name: str, **changes: Any) -> JourneyMap:
-    """The map with a promise or a stage that has something else in place of its rule."""
-    journeys = {}
-    for type_, journey in journey_map.journeys.items():
-        rules = {
-            kind: {
-                each: rule.model_copy(update=changes) if each == name else rule
-                for each, rule in getattr(journey, kind).items()
-            }
-            for kind in ("promises", "stages")
-        }
-        journeys[type_] = journey.model_copy(update=rules)
-    return journey_map.model_copy(update={"journeys": journeys})
 
 
 @pytest.mark.parametrize(

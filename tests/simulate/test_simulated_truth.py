@@ -28,6 +28,8 @@ from pipeline.simulate.truth import (
     StallTruth,
     TouchpointTruth,
     Truth,
+    ValueFate,
+    ValueTruth,
     read_truth,
     write_truth,
 )
@@ -73,12 +75,9 @@ def test_the_truth_is_by_the_book_for_any_seed_start_and_length(
 def test_every_promise_and_every_limited_stage_of_the_map_is_put_to_the_test(
     truth: list[Truth], company_map: JourneyMap
 ) -> None:
-    kept = {line.rule for line in truth if isinstance(line, PromiseTruth) and line.status == "kept"}
-    failed = {
-        line.rule
-        for line in truth
-        if isinstance(line, PromiseTruth) and line.status in ("broken", "met_late")
-    }
+    promises = [line for line in truth if isinstance(line, PromiseTruth | ValueTruth)]
+    kept = {line.rule for line in promises if line.status == "kept"}
+    failed = {line.rule for line in promises if line.status in ("broken", "met_late")}
     stuck = {line.stage for line in truth if isinstance(line, StallTruth)}
     journeys = company_map.journeys.values()
     assert kept == failed == {name for journey in journeys for name in journey.promises}
@@ -87,8 +86,10 @@ def test_every_promise_and_every_limited_stage_of_the_map_is_put_to_the_test(
 
 def test_every_outcome_of_promises_and_stalls_occurs(truth: list[Truth]) -> None:
     promises = Counter(line.status for line in truth if isinstance(line, PromiseTruth))
+    figures = Counter(line.status for line in truth if isinstance(line, ValueTruth))
     stalls = Counter(line.status for line in truth if isinstance(line, StallTruth))
     assert set(promises) == set(get_args(PromiseFate))
+    assert set(figures) == set(get_args(ValueFate))
     assert set(stalls) == set(get_args(StallFate))
     assert promises["kept"] > promises.total() / 2
 

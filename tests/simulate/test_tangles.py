@@ -11,6 +11,7 @@ import pytest
 from brute_force import decode
 from memory_run import inexact, rows_of
 
+from pipeline.simulate import simulation as simulation_module
 from pipeline.simulate.company import MOST_LINKS, PHONES, phone_number
 from pipeline.simulate.compare import CHAINED, IN_PIECES, Row
 from pipeline.simulate.faults import NO_FAULTS, SimulatedRecord
@@ -128,6 +129,20 @@ def test_every_other_episode_is_the_same_byte_for_byte_as_without_tangles() -> N
     changed = {tag for tag in plain if plain[tag] != mixed[tag]}
     assert set(plain) == set(mixed)
     assert 0 < len(changed) < 2 * Tangles().share * len(plain)
+
+
+def test_every_other_episode_is_the_same_byte_for_byte_as_without_machines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mixed = by_episode(Simulation(seed=5, customers=300))
+    monkeypatch.setattr(simulation_module, "_CONTRACTS", 0)
+    plain = by_episode(Simulation(seed=5, customers=300))
+    changed = {tag for tag in plain if plain[tag] != mixed[tag]}
+    assert set(plain) == set(mixed)
+    assert 0 < len(changed) < 0.1 * len(plain)
+    assert changed == {
+        tag for tag, sent in mixed.items() if any(b'"contract":' in value for _, value in sent)
+    }
 
 
 BOTH = (NO_TANGLES, Tangles())

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pipeline.core.instants import DAY, MINUTE, moment
 from pipeline.core.messages import Micros
 from pipeline.simulate.company import (
     ACTIVATION_WITHIN,
     AWAITING_INSTALLATION_LIMIT,
     DETRACTOR_CALL_WITHIN,
+    GOOD_SCORE,
     HOUR,
     INSPECTION,
     INSPECTION_LIMIT,
     REFUND_WITHIN,
+    SATISFACTION,
     SETUP,
     SETUP_LIMIT,
     SOCIAL_ANSWER_WITHIN,
 )
 from pipeline.simulate.episode import Data, Episode, Identities
+from pipeline.simulate.figures import Said, Saying
 from pipeline.simulate.stories.tickets import ticket
 
 
@@ -64,10 +69,13 @@ def _survey(ep: Episode, order: Identities, time: Micros) -> None:
     """Asked by e-mail; an answer that finds fault is promised a call."""
     survey_id = ep.name("V")
     ep.tell(time, "survey.survey.sent", ep.me, {"survey": survey_id, "kind": "nps"})
+    satisfaction = partial(ep.figure, "satisfaction", ("feedback", survey_id), time, GOOD_SCORE)
     if ep.chance(0.4):
+        satisfaction([], SATISFACTION)
         return
     answered = time + ep.wait(8 * HOUR, 4 * DAY)
     score = int(11 * ep.rng.random() ** 0.5)
+    satisfaction([Said(answered, Saying.FIGURE, score)], SATISFACTION)
     group = "promoter" if score > 8 else "passive" if score > 6 else "detractor"
     answer: Data = {"survey": survey_id, "score": score, "group": group}
     ep.tell(answered, "survey.nps.answered", order, answer)

@@ -12,13 +12,16 @@ from pipeline.simulate.company import (
     FIRST_RESPONSE_WITHIN,
     HELP_DESK,
     HOUR,
+    MOST_TRANSFERS,
     TOPICS,
+    TRANSFERS,
     URGENT_RESOLUTION,
     URGENT_RESOLUTION_WITHIN,
     WAITING_FOR_AGENT,
     WAITING_FOR_AGENT_LIMIT,
 )
 from pipeline.simulate.episode import Data, Episode, Identities
+from pipeline.simulate.figures import Said, Saying
 from pipeline.simulate.plans import Journey
 
 
@@ -52,6 +55,7 @@ def ticket(ep: Episode, opener: Identities, time: Micros) -> None:
     opened = ep.tell(time, "service.ticket.opened", number if ep.chance(0.4) else {**opener, **number}, data)
     talk = _converse(ep, {**opener, **number}, number, opened)
     _promise(ep, talk, journey, opened, reported if urgent else None)
+    _count_transfers(ep, talk, journey)
     if talk.first is not None and ep.chance(0.2):
         _call_back(ep, number, journey, talk.first + ep.between(SECOND, MINUTE))
 
@@ -91,6 +95,17 @@ def _promise(ep: Episode, talk: _Talk, journey: Journey, opened: Micros, reporte
             words=talk.words,
             gives_up=left is not None and left == talk.withdrawn,
         )
+
+
+def _count_transfers(ep: Episode, talk: _Talk, journey: Journey) -> None:
+    """Nobody is handed on twice: the first transfer makes that promise, the end of the ticket completes it."""
+    said = [Said(word.time, Saying.FIGURE, 1.0) for word in talk.words if word.act is Act.RESET]
+    ended = talk.resolved or talk.withdrawn
+    if said:
+        made = min(each.time for each in said)
+        if ended is not None:
+            said.append(Said(ended, Saying.CLOSE))
+        ep.figure("transfers", journey, made, MOST_TRANSFERS, said, TRANSFERS)
 
 
 def _converse(ep: Episode, agent: Identities, number: Identities, asked: Micros) -> _Talk:
