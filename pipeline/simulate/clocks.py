@@ -59,17 +59,18 @@ class Act(Enum):
     RESUME = auto()
     RESET = auto()
     BRING = auto()
-    """one of the parts in which a promise is met"""
+    """some of the parts in which a promise is met"""
     MEET = auto()
     CANCEL = auto()
 
 
 class Word(NamedTuple):
-    """An act at an instant; `due` is the date that is told anew."""
+    """An act at an instant; `due` is the date that is told anew, `parts` how many of them it brings."""
 
     time: Micros
     act: Act
     due: Micros = 0
+    parts: int = 1
 
 
 class Clock:

@@ -32,6 +32,17 @@ HELP_DESK = OpeningHours(
     dates={"2026-03-11": (("08:00", "12:00"),)},
 )
 
+_BERLIN = OpeningHours(
+    "Europe/Berlin", week=((("06:00", "14:00"),),) * 5 + ((), ()), dates={"2026-03-06": ()}
+)
+_LISBON = OpeningHours(
+    "Europe/Lisbon",
+    week=((), *(((("09:00", "13:00"), ("14:00", "17:00"))),) * 4, (("09:00", "12:00"),), ()),
+    dates={},
+)
+DEPOTS = {"berlin": _BERLIN, "lisbon": _LISBON, "poznan": _BERLIN}
+"""Of the last one the map says nothing: Berlin's hours are those of all others."""
+
 # promises that follow from a rule
 CONFIRMATION_WITHIN = 1 * HOUR
 DISPATCH_WITHIN = 48 * HOUR
@@ -43,6 +54,8 @@ ACTIVATION_WITHIN = 24 * HOUR
 SOCIAL_ANSWER_WITHIN = 6 * HOUR
 DETRACTOR_CALL_WITHIN = 48 * HOUR
 ALL_PARCELS_WITHIN = 5 * DAY
+KIT_DAYS = 2
+"""Business days after that on which it was shipped."""
 
 # stages
 AWAITING_PAYMENT_LIMIT = 12 * HOUR

@@ -68,6 +68,14 @@ class OpeningHours:
             duration -= closes - opens
         raise AssertionError("a week without an hour has no end")
 
+    def end_of_day(self, instant: Micros, days: int) -> Micros:
+        """When the doors close on the last of the next `days` dates on which they open, after that of the instant."""
+        day = moment(instant).astimezone(self._zone).date()
+        while days:
+            day += timedelta(days=1)
+            days -= bool(self._opened_on(day))
+        return self._opened_on(day)[-1][1]
+
     def _open_from(self, start: Micros) -> Iterator[tuple[Micros, Micros]]:
         """The spans that are not over at `start`, what lies before it cut off, without end."""
         today = moment(start).astimezone(self._zone).date()

@@ -152,8 +152,8 @@ class _Promised:
             case Act.REVISE:
                 self._revise(word.due, is_over=is_over)
             case Act.BRING:
-                self.brought += 1
-                if self.brought == self.plan.parts:
+                self.brought += word.parts
+                if self.brought >= self.plan.parts:
                     self.settled = word.time
             case Act.CANCEL if is_over:
                 pass

@@ -46,6 +46,18 @@ class Hours:
                 duration -= max(timedelta(0), runs)
             day += DAY
 
+    def end_of_day(self, start: datetime, days: int) -> datetime:
+        """When it closes on the last of the next `days` dates on its wall that have open minutes, after that of `start`."""
+        assert self._calendar is not None
+        zone = ZoneInfo(self._calendar.zone)
+        today, day, ends = start.astimezone(zone).date(), start.date(), dict[date, datetime]()
+        while len(ends) <= days:
+            for minute in self._minutes(day):
+                if (opened := minute.astimezone(zone).date()) > today:
+                    ends[opened] = minute + MINUTE
+            day += DAY
+        return ends[sorted(ends)[days - 1]]
+
     def _look_up(self, day: date) -> list[datetime]:
         """The open minutes of a date of UTC."""
         assert self._calendar is not None

@@ -16,8 +16,9 @@ from learned_by_the_book import Stayed, learned_forecast, learned_limit
 from pipeline.simulate.found import FoundPromise, FoundStall
 from pipeline.simulate.ledger import ClockRun, DatesTold, Forecast, LimitLearned, PartsBrought
 from schemas import learned
+from schemas.calendars import CalendarByField, DueEndOf
 from schemas.clocks import Clocked
-from schemas.promises import DueField, DueWithin, Promise
+from schemas.promises import DueField, Promise
 from schemas.stages import Stage
 
 Calendars = Mapping[str, Hours]
@@ -68,7 +69,7 @@ class _Promised:
         self.about = [
             touch for touch in journey if rule.per is None or touch.value(rule.per) in (None, self.per)
         ]
-        self.hours = Hours(None) if rule.calendar is None else calendars[rule.calendar]
+        self.hours = _hours_for(rule.calendar, making, calendars)
         self.started = _instant(making, rule.starts) or making.time
         self.told = [self._due(making)]
         self.times = 0
@@ -107,7 +108,8 @@ class _Promised:
     def _due(self, telling: Touched) -> datetime:
         if isinstance(self.rule.due, DueField):
             return datetime.fromisoformat(telling.value(self.rule.due.field))
-        assert isinstance(self.rule.due, DueWithin), "the company's map has no business days"
+        if isinstance(self.rule.due, DueEndOf):
+            return self.hours.end_of_day(self.started, self.rule.due.days())
         return self.hours.after(self.started, self.rule.due.within)
 
     def _clock(self) -> Clock:
@@ -118,12 +120,20 @@ class _Promised:
 
     def _fulfilment(self) -> Any | None:
         """The touchpoint that meets it, or brings the last of its parts."""
-        meeting = [touch for touch in self.about if touch.pulls(self.rule.met_by)]
-        return meeting[self.needed - 1] if len(meeting) >= self.needed else None
+        brought = 0
+        for touch in self.about:
+            brought += self._brought_by(touch)
+            if brought >= self.needed:
+                return touch
+        return None
+
+    def _brought_by(self, touch: Touched) -> int:
+        if not touch.pulls(self.rule.met_by):
+            return 0
+        return 1 if self.rule.part is None else int(touch.value(self.rule.part))
 
     @property
     def needed(self) -> int:
-        assert self.rule.part is None, "in the company's map every fulfilment brings one part"
         return 1 if self.rule.parts is None else int(self.making.value(self.rule.parts))
 
     def _follow(self) -> None:
@@ -166,7 +176,7 @@ class _Promised:
     def _parts(self) -> PartsBrought | None:
         if self.rule.parts is None:
             return None
-        brought = sum(touch.pulls(self.rule.met_by) for touch in self.about)
+        brought = sum(map(self._brought_by, self.about))
         return PartsBrought(self.needed, min(self.needed, brought))
 
 
@@ -194,8 +204,8 @@ def found_stalls(
     """`stays` are those of all journeys."""
     if stage.expected is None:
         return
-    hours = Hours(None) if stage.calendar is None else calendars[stage.calendar]
     for entered, left in _visits(stage, journey):
+        hours = _hours_for(stage.calendar, entered, calendars)
         clock = Clock(hours, stage.expected, entered.time)
         clock.begin(entered.time, is_paused=_is_paused_before(stage, journey, entered))
         for touch in journey[journey.index(entered) :]:
@@ -265,6 +275,12 @@ def _is_paused_before(rule: Clocked, journey: Journey, opening: Touched) -> bool
     for touch in journey[: journey.index(opening)]:
         is_paused = (is_paused and not touch.pulls(rule.resumed_by)) or touch.pulls(rule.paused_by)
     return is_paused
+
+
+def _hours_for(choice: str | CalendarByField | None, opening: Touched, calendars: Calendars) -> Hours:
+    if isinstance(choice, CalendarByField):
+        choice = choice.values.get(opening.value(choice.field), choice.otherwise)
+    return Hours(None) if choice is None else calendars[choice]
 
 
 def _instant(touch: Touched, path: str | None) -> datetime | None:

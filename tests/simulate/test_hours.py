@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hours_by_the_book import Hours
+from hours_by_the_book import Hours, hours_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.instants import MINUTE, micros, moment
-from pipeline.simulate.company import HELP_DESK, HOUR
+from pipeline.simulate.company import DEPOTS, HELP_DESK, HOUR
 from pipeline.simulate.hours import ALWAYS
 from schemas.journey_map import JourneyMap
 
@@ -40,6 +40,32 @@ def test_open_time_runs_as_the_clock_on_the_wall_says(wall: Hours, start: dateti
     assert ends == wall.after(start, duration)
     assert HELP_DESK.between(micros(start), micros(ends)) == seconds * 1_000_000
     assert wall.between(start, ends) == duration
+
+
+@settings(max_examples=50, deadline=None)
+@given(start=INSTANTS, days=st.integers(1, 4), depot=st.sampled_from(["berlin", "lisbon"]))
+@example(start=datetime(2026, 3, 4, 22, 59, tzinfo=UTC), days=2, depot="berlin")  # that Friday it is closed
+@example(start=datetime(2026, 3, 27, 23, tzinfo=UTC), days=1, depot="berlin")  # Saturday has begun there
+def test_a_business_day_ends_when_the_clock_on_the_wall_says(
+    company_map: JourneyMap, start: datetime, days: int, depot: str
+) -> None:
+    wall = hours_of(company_map.calendars[f"depot_{depot}"])
+    assert moment(DEPOTS[depot].end_of_day(micros(start), days)) == wall.end_of_day(start, days)
+
+
+@pytest.mark.parametrize(
+    ("depot", "start", "end"),
+    [
+        ("berlin", "2026-03-02 09:00", "2026-03-04 13:00"),  # Monday: by Wednesday, 14:00 on the wall
+        ("berlin", "2026-03-02 23:30", "2026-03-05 13:00"),  # there it is Tuesday
+        ("berlin", "2026-03-04 09:00", "2026-03-09 13:00"),  # not on Friday the sixth, nor at the week-end
+        ("lisbon", "2026-03-05 12:00", "2026-03-07 12:00"),  # Thursday: by Saturday noon
+        ("lisbon", "2026-03-06 12:00", "2026-03-10 17:00"),  # closed on Sundays and Mondays
+        ("lisbon", "2026-03-27 12:00", "2026-03-31 16:00"),  # the clocks go forward
+    ],
+)
+def test_literal_ends_of_the_second_business_day_of_a_depot(depot: str, start: str, end: str) -> None:
+    assert DEPOTS[depot].end_of_day(at(start), 2) == at(end)
 
 
 @pytest.mark.parametrize(

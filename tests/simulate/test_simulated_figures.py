@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from changed_map import without
@@ -12,7 +13,8 @@ from memory_run import inexact, rows_of
 from pipeline.simulate.faults import NO_FAULTS
 from pipeline.simulate.simulation import Simulation
 from pipeline.simulate.tangles import NO_TANGLES
-from pipeline.simulate.truth import Truth, ValueTruth
+from pipeline.simulate.truth import PromiseTruth, Truth, ValueTruth
+from schemas.calendars import CalendarByField, DueEndOf
 from schemas.figures import Conversion, Habit, PromisedHabit, PromisedValue
 from schemas.journey_map import JourneyMap
 
@@ -25,6 +27,12 @@ FATES = {
     "transfers": {"made", "kept", "broken"},
     "satisfaction": {"made", "kept", "exceeded", "broken", "lapsed"},
 }
+LISBON = "depot_lisbon"
+BY_DEPOT = CalendarByField(
+    field="data.depot", values={"berlin": "depot_berlin", "lisbon": LISBON}, otherwise="depot_berlin"
+)
+KIT_DUE = DueEndOf(end_of="2 business days", calendar=BY_DEPOT)
+ZONES = (ZoneInfo("Europe/Berlin"), ZoneInfo("Europe/Lisbon"))
 SOME = Simulation(seed=6, customers=500, faults=NO_FAULTS, tangles=NO_TANGLES)
 
 
@@ -68,6 +76,41 @@ def test_a_habit_is_promised_once_enough_is_known_and_is_each_customers_own(
         by_contract[line.journey_key].append(line)
     assert any(len({line.promised_to for line in lines}) > 1 for lines in by_contract.values())
     assert len({line.promised_to for line in figures["usual_charge"]}) > len(by_contract) / 2
+
+
+def test_a_kit_is_brought_some_pieces_at_a_time_by_the_end_of_a_day_of_its_depot(truth: list[Truth]) -> None:
+    kits = [line for line in truth if isinstance(line, PromiseTruth) and line.rule == "kit"]
+    assert {line.status for line in kits} >= {"made", "kept", "met_late", "broken"}
+    parts = [line.parts for line in kits if line.parts]
+    assert any(each.needed > 2 and each.brought == each.needed for each in parts), "more than one at a time"
+    assert any(0 < each.brought < each.needed for each in parts)
+    by_the_wall = {line.due_at.astimezone(zone).strftime("%H:%M") for line in kits for zone in ZONES}
+    assert by_the_wall >= {"14:00", "17:00", "12:00"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "row"),
+    [
+        ({"part": None}, ("parts", "brought")),
+        ({"parts": None}, ("parts", "missing")),
+        ({"due": DueEndOf(end_of="2 business days", calendar="depot_berlin")}, ("promises", "kept")),
+        ({"due": KIT_DUE.model_copy(update={"end_of": "3 business days"})}, ("promises", "kept")),
+        ({"due": KIT_DUE.model_copy(update={"at": "10:00"})}, ("promises", "kept")),
+        (
+            {
+                "due": DueEndOf(
+                    end_of="2 business days", calendar=BY_DEPOT.model_copy(update={"otherwise": LISBON})
+                )
+            },
+            ("promises", "kept"),
+        ),
+    ],
+)
+def test_without_what_its_rule_says_a_kit_comes_at_another_time(
+    changes: dict[str, Any], row: tuple[str, str], company_map: JourneyMap
+) -> None:
+    rows = rows_of(SOME, without(company_map, "kit", **changes))
+    assert [each.missed > 0 for each in rows if each[:2] == row] == [True]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A machine on a contract: it measures itself what it uses, the use is charged, and there is a line to call.
+"""A machine on a contract: brought in pieces, it measures what it uses, which is charged, and there is a line to call.
 
 What it was sold with are figures: the energy of a wash, the temperature, a fee, and that nobody waits on the telephone.
 """
@@ -9,12 +9,15 @@ from statistics import median
 
 from pipeline.core.instants import DAY, MINUTE, SECOND
 from pipeline.core.messages import Micros
+from pipeline.simulate.clocks import Act, Terms, Word
 from pipeline.simulate.company import (
     ANSWER,
     ANSWER_WITHIN,
     CONSUMPTION,
+    DEPOTS,
     FEE,
     HOUR,
+    KIT_DAYS,
     TEMPERATURE,
     USUAL_CHARGE,
     WASHES_AT,
@@ -38,12 +41,32 @@ def machine(ep: Episode) -> None:
     ep.tell(signed, "sales.contract.signed", {**ep.me, **order}, data)
     given_up = signed + ep.between(DAY, 8 * DAY) if ep.chance(6 * ep.outcomes.dropped) else None
     until = given_up or signed + _LIFE
+    _bring(ep, journey, order, signed + ep.between(MINUTE, 20 * HOUR))
     _wash(ep, journey, order, claimed, given_up)
     _charge(ep, journey, order, fee, until)
     for _ in range(int(ep.rng.random() * 3)):
         _call(ep, journey, signed + ep.between(MINUTE, until - signed - HOUR))
     if given_up is not None:
         ep.tell(given_up, "product.subscription.cancelled", ep.me, {"contract": contract, "reason": "moved"})
+
+
+def _bring(ep: Episode, journey: Journey, order: Identities, shipped: Micros) -> None:
+    """It comes in pieces, some at a time, by the end of a day on which the depot that sent them opens."""
+    depot, pieces = ep.pick(tuple(DEPOTS)), 2 + int(ep.rng.random() * 5)
+    data: Data = {"contract": journey[1], "depot": depot, "pieces": pieces}
+    ep.tell(shipped, "fulfilment.kit.shipped", order, data)
+    hours = DEPOTS[depot]
+    due = hours.end_of_day(shipped, KIT_DAYS)
+    took = None if ep.chance(2 * ep.outcomes.never) else ep.within(due - shipped)
+    # the last ones may never come
+    last = due - shipped if took is None else took
+    at_first = 1 + int(ep.rng.random() * (pieces - 1))
+    said = [Word(shipped + ep.between(last // 8, last // 2), Act.BRING, parts=at_first)]
+    if took is not None:
+        said.append(Word(shipped + took, Act.BRING, parts=pieces - at_first))
+    for word in said:
+        ep.tell(word.time, "fulfilment.kit.brought", order, {"contract": journey[1], "brought": word.parts})
+    ep.promise("kit", journey, shipped, due, terms=Terms(hours), words=said, parts=pieces)
 
 
 def _wash(ep: Episode, journey: Journey, order: Identities, claimed: float, given_up: Micros | None) -> None:
