@@ -131,7 +131,7 @@ def aggregates(found: Outcome) -> dict[str, dict[Group, Group]]:
                 detail["made_by"], finding["status"],
             ]  # fmt: skip
             _add(promised, 1, _is_set(detail, "met_at"), max(0.0, detail.get("gap_hours") or 0.0))
-        else:
+        elif finding["type"] == "stall":
             stalled = stalls[
                 _day(detail["entered_at"]),
                 detail["stage"],

@@ -117,6 +117,9 @@ _WAREHOUSE: dict[str, Callable[[Cluster], None]] = {
         f"ALTER TABLE findings DELETE WHERE finding_id = (SELECT min(finding_id) FROM findings) {_DELETE}"
     ),
     "table promises:": query(f"ALTER TABLE promises UPDATE rule = 'other' WHERE status = 'kept' {_DELETE}"),
+    "table value_promises": query(
+        f"ALTER TABLE value_promises UPDATE gap = 0 WHERE status = 'broken' {_DELETE}"
+    ),
     "table stalls:": query(f"ALTER TABLE stalls DELETE WHERE true {_DELETE}"),
     "table persons": query(f"ALTER TABLE persons DELETE WHERE touchpoints > 5 {_DELETE}"),
     "table journeys": query(f"ALTER TABLE journeys DELETE WHERE status = 'open' {_DELETE}"),

@@ -69,6 +69,7 @@ def warehouse_differences(
             },
         ),
         differs("table promises", _promises(last.values()), _promise_rows(warehouse)),
+        differs("table value_promises", _values(last.values()), _value_rows(warehouse)),
         differs("table stalls", _stalls(last.values()), _stall_rows(warehouse)),
         differs("table journeys", _journeys(states), _journey_rows(warehouse)),
         differs("table persons", _persons(states), _person_rows(warehouse)),
@@ -193,22 +194,50 @@ def _promise_rows(warehouse: Warehouse) -> dict[str, Row]:
     return {key: (*row[:-1], tuple(row[-1])) for (key,), row in _rows(warehouse, columns, "promises", 1)}
 
 
+def _values(last: Iterable[Mapping[str, Any]]) -> dict[str, Row]:
+    return {
+        each["finding_id"]: (
+            each["revision"], each["rule"], detail["kind"], each["status"], each["severity"], each["person_id"],
+            each["journey_key"], _at(detail["made_at"]), detail["owed_by"], detail.get("promised_from"),
+            detail.get("promised_to"), detail["observations"], detail.get("observed"), detail.get("gap"),
+            detail.get("per") or "", tuple(each["evidence"]),
+        )
+        for each in last
+        if each["type"] == "value_promise" and (detail := each["detail"])
+    }  # fmt: skip
+
+
+def _value_rows(warehouse: Warehouse) -> dict[str, Row]:
+    columns = (
+        "finding_id, revision, rule, kind, status, severity, toString(person_id), journey_key, made_at, owed_by, "
+        "promised_from, promised_to, observations, observed, gap, per, evidence"
+    )
+    return {
+        key: (*row[:-1], tuple(row[-1])) for (key,), row in _rows(warehouse, columns, "value_promises", 1)
+    }
+
+
 def _stalls(last: Iterable[Mapping[str, Any]]) -> dict[str, Row]:
     return {
         each["finding_id"]: (
             each["revision"], detail["stage"], each["status"], each["severity"], each["owner"], each["person_id"],
             each["journey_key"], _at(detail["entered_at"]), _at(detail["since"]), _at(detail.get("left_at")),
-            tuple(each["evidence"]),
+            detail["limit_kind"], *_learned(detail.get("learned")), tuple(each["evidence"]),
         )
         for each in last
         if each["type"] == "stall" and (detail := each["detail"])
     }  # fmt: skip
 
 
+def _learned(detail: Mapping[str, Any] | None) -> tuple[str, int]:
+    """The segment and the stays of a limit that was learned, as a table without absent values has them."""
+    return ("", 0) if detail is None else (detail.get("segment") or "", detail["ended"])
+
+
 def _stall_rows(warehouse: Warehouse) -> dict[str, Row]:
     columns = (
         "finding_id, revision, stage, status, severity, owner, toString(person_id), journey_key, entered_at, since, "
-        "left_at, evidence"
+        "left_at, limit_kind, segment, limit_ended, evidence"
     )
     return {key: (*row[:-1], tuple(row[-1])) for (key,), row in _rows(warehouse, columns, "stalls", 1)}
 
