@@ -6,12 +6,14 @@ only what is left.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal, NamedTuple
 
 from pipeline.core.messages import Micros
 from pipeline.simulate.hours import ALWAYS, Hours
+from pipeline.simulate.ledger import Alarms
 
 
 class Step(NamedTuple):
@@ -136,3 +138,24 @@ class Clock:
     def steps(self, steps: tuple[Step, ...], until: Micros) -> list[Step]:
         """The steps of escalation that have been taken by an instant."""
         return [step for step in steps if self.hours.after(self.due, step.after) <= until]
+
+
+def alarms_ahead(clock: Clock, terms: Terms) -> Iterable[Micros]:
+    """The instants at which time alone lets something be said."""
+    yield from map(clock.at, terms.warn_at)
+    late = [step.after for step in terms.steps] + ([] if terms.given_up is None else [terms.given_up])
+    yield from (clock.hours.after(clock.due, after) for after in late)
+
+
+def alarms_passed(
+    clock: Clock, terms: Terms, opened: Micros, until: Micros, *, escalates: bool = True
+) -> Alarms:
+    """What has been said by an instant; warnings that were past as it opened are skipped."""
+    warnings = [clock.at(share) for share in terms.warn_at]
+    steps = clock.steps(terms.steps, until) if escalates else []
+    return Alarms(
+        sum(opened < at <= until for at in warnings),
+        sum(at <= opened for at in warnings),
+        len(steps),
+        steps[-1].to if steps else "",
+    )

@@ -30,8 +30,9 @@ from pipeline.simulate.plans import (
     PlannedRefusal,
     named,
 )
-from pipeline.simulate.standings import PlannedPromise, PlannedVisit
+from pipeline.simulate.standings import PlannedPromise
 from pipeline.simulate.truth import LinkRule, Tangle
+from pipeline.simulate.visits import PlannedVisit
 
 Identities = dict[str, str]
 Data = dict[str, object]

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.core.instants import SECOND, moment
 from pipeline.core.messages import Micros
-from pipeline.simulate.plans import CLOSE_CALL, END_MARGIN, Journey, Persons
+from pipeline.simulate.plans import CLOSE_CALL, Journey, Persons, is_clear_of
 from pipeline.simulate.truth import ValueFate, ValueTruth
 
 _NEVER: Micros = 2**62
@@ -79,7 +79,7 @@ class PlannedFigure:
 
     def is_clear(self, end: Micros) -> bool:
         instants = list(self._passing())
-        if any(abs(at - end) < END_MARGIN for at in instants):
+        if not is_clear_of(end, instants):
             return False
         if any(abs(at - said.time) < CLOSE_CALL for at in instants for said in self.said):
             return False

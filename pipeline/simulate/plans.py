@@ -1,4 +1,4 @@
-"""What a story means to happen: who is who, and what must be found of it at the end; `standings` has promises and visits.
+"""What a story means to happen: who is who, and what must be found of it at the end; `standings` has promises.
 
 In: planned instants, some beyond the end. Out: truth as of the end, where the rest has not happened yet.
 A plan is *clear* when nothing about it hangs on a moment; stories whose plans are not are told anew.
@@ -6,10 +6,11 @@ A plan is *clear* when nothing about it hangs on a moment; stories whose plans a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from pipeline.core.instants import MINUTE, SECOND
+from pipeline.core.instants import MINUTE, SECOND, moment
 from pipeline.core.messages import Micros
 from pipeline.simulate.truth import LinkRule, RefusedLinkTruth
 
@@ -67,3 +68,12 @@ def named(identifier: Identifier) -> str:
     """As the truth writes it: `kind:value`, an e-mail address in lower case."""
     kind, value = identifier
     return f"{kind}:{value.lower() if kind == 'email' else value}"
+
+
+def is_clear_of(end: Micros, instants: Iterable[Micros]) -> bool:
+    """Whether none of them falls within a minute of the end."""
+    return all(abs(at - end) >= END_MARGIN for at in instants)
+
+
+def moment_or_none(instant: Micros | None) -> datetime | None:
+    return None if instant is None else moment(instant)

@@ -1,7 +1,8 @@
 """What the simulator put in: the lines of `truth.jsonl`, one JSON object each, told apart by `kind`.
 
 All lines hold as of the simulation's end, which the first line (`Run`) names. They come from the generator's
-own bookkeeping (`plans`, `standings`), never from Throughline's core, so that the two can be held against each other.
+own bookkeeping (`plans`, `standings`, `figures`, `visits`), never from Throughline's core, so that the two can be held
+against each other; but for one estimate (`experience`).
 """
 
 from __future__ import annotations
