@@ -55,7 +55,8 @@ from pipeline.simulate.simulation import workload
 
 _MAP = Path(__file__).resolve().parents[1] / "examples" / "company" / "map.yaml"
 _CUSTOMERS, _TOUCHPOINTS = 20_000, 20_000
-_PERSONS = (b"p", b"s", b"b", b"f")
+_PERSON_AT = {b"p": 1, b"s": 1, b"b": 1, b"f": 1, b"v": 5}
+"""Where the sixteen bytes of a person stand in a key, by what it begins with; a stay's begins with its day as well."""
 """How keys of one person begin, see `pipeline.core.persons`."""
 _SETTLING_SECONDS = 3.0
 
@@ -87,8 +88,8 @@ def kept_of_some() -> tuple[dict[bytes, dict[bytes, bytes]], dict[bytes, bytes]]
     persons: defaultdict[bytes, dict[bytes, bytes]] = defaultdict(dict)
     shared = {}
     for key, value in pipeline.store(JOURNEYS, 0).items():
-        if key[:1] in _PERSONS:
-            persons[key[1:17]][key] = value
+        if (at := _PERSON_AT.get(key[:1])) is not None:
+            persons[key[at : at + 16]][key] = value
         else:
             shared[key] = value
     return dict(persons), shared
@@ -107,7 +108,8 @@ def fill(settings: Settings, partition: int, persons: int) -> int:
         other = (lead << 96 | draw.getrandbits(96)).to_bytes(16, "big")
         old, new = str(uuid.UUID(bytes=person)).encode(), str(uuid.UUID(bytes=other)).encode()
         for key, value in kept.items():
-            changelog.add(key[:1] + other + key[17:], value.replace(old, new))
+            at = _PERSON_AT[key[:1]]
+            changelog.add(key[:at] + other + key[at + 16 :], value.replace(old, new))
     topic_id = Logs(settings.kafka_client).topic_id(topology.journeys)
     changelog.add(POSITION_KEY, encode_position(Position(0, topic_id)))
     changelog.close()
