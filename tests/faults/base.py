@@ -98,6 +98,7 @@ def compare(expected: Expected, settings: Settings, inputs: int, ticks: int, lai
         "findings": len(found.findings),
         "persons": len(found.persons),
         "journeys": len(found.journeys),
+        "learned limits": len(found.learned),
         "trails": len(found.trails),
         "aggregated groups": sum(map(len, expected.outcome.aggregates.values())),
     }
@@ -107,7 +108,8 @@ def compare(expected: Expected, settings: Settings, inputs: int, ticks: int, lai
 def differences(expected: Outcome, found: Outcome) -> list[str]:
     """What two runs differ in."""
     parts = (
-        "touchpoints", "findings", "persons", "journeys", "links", "identifiers", "letters", "trails", "aggregates",
+        "touchpoints", "findings", "persons", "journeys", "links", "identifiers", "learned", "letters", "trails",
+        "aggregates",
     )  # fmt: skip
     said = [differs(name, getattr(expected, name), getattr(found, name)) for name in parts[:-1]]
     said += [differs(table, groups, found.aggregates[table]) for table, groups in expected.aggregates.items()]
@@ -281,7 +283,8 @@ def _positions(topics: Topics, settings: Settings) -> list[str]:
     """Every stage's position, committed with its state, is behind the last record of its input."""
     topology, said = settings.topology, []
     stages = [("ingest", source) for source in topology.sources]
-    stages += [("identity", topology.identity), ("journey", topology.journeys)]
+    stages += [("identity", topology.identity), ("linker", topology.links)]
+    stages += [("journey", topology.journeys), ("learner", topology.stays)]
     for stage, topic in stages:
         changelogs = topics.latest(topology.changelog(stage, topic))
         for (_, partition), store in changelogs.items():

@@ -54,6 +54,7 @@ class Outcome:
     journeys: dict[str, dict[str, Any]] = field(default_factory=dict)
     links: dict[str, dict[str, Any]] = field(default_factory=dict)
     identifiers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    learned: dict[Group, dict[str, Any]] = field(default_factory=dict)
     letters: Counter[tuple[str, str, str, bytes]] = field(default_factory=Counter)
     trails: dict[str, tuple[Group, ...]] = field(default_factory=dict)
     aggregates: dict[str, dict[Group, Group]] = field(default_factory=dict)
@@ -81,7 +82,16 @@ def outcome(
         finding = _decode(value)
         if finding["status"] != "withdrawn":
             found.findings[finding["finding_id"]] = _without(finding, "revision", "detected_at")
-    for state in said.values():
+    _stand(found, said.values())
+    for store in stores:
+        found.trails.update(trails(store))
+    found.aggregates = aggregates(found)
+    return found
+
+
+def _stand(found: Outcome, states: Iterable[dict[str, Any]]) -> None:
+    """Everything as it stands, but for what is no more."""
+    for state in states:
         if state["kind"] == "person" and state["touchpoints"]:
             found.persons[state["person_id"]] = _without(state, "version")
         elif state["kind"] == "journey" and state["status"] != "withdrawn":
@@ -90,10 +100,9 @@ def outcome(
             found.links[f"{state['one']} {state['other']}"] = _without(state, "version", "persons")
         elif state["kind"] == "identifier":
             found.identifiers[state["identifier"]] = _without(state, "version")
-    for store in stores:
-        found.trails.update(trails(store))
-    found.aggregates = aggregates(found)
-    return found
+        elif state["kind"] == "learned" and state["ended"]:
+            of = (state["of"], state["rule"], state["segment"] or "", state["day"])
+            found.learned[of] = _without(state, "version")
 
 
 def trails(store: Mapping[bytes, bytes]) -> dict[str, tuple[Group, ...]]:

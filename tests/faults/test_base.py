@@ -99,6 +99,10 @@ _LINK: dict[str, Any] = {
     "kind": "link", "one": "a:1", "other": "b:2", "status": "joined", "rule": None, "persons": [], "linked_at": None,
     "linked_source": None, "linked_id": None, "said_at": None, "said_source": None, "said_id": None, "said_one": None,
 }  # fmt: skip
+_LEARNED: dict[str, Any] = {
+    "kind": "learned", "of": "stage", "rule": "somewhere", "segment": None, "day": "2026-03-05T00:00:00Z", "ended": 12,
+    "limit_seconds": 60.0, "low_seconds": 30.0, "high_seconds": None, "percentiles": [],
+}  # fmt: skip
 _DELETE = "SETTINGS mutations_sync = 1"
 _WAREHOUSE: dict[str, Callable[[Cluster], None]] = {
     "table touchpoints_hourly": query(
@@ -128,6 +132,7 @@ _WAREHOUSE: dict[str, Callable[[Cluster], None]] = {
         f"ALTER TABLE identity_links UPDATE rule = 'unique' WHERE status = 'joined' {_DELETE}"
     ),
     "table identifiers": query(f"ALTER TABLE identifiers DELETE WHERE identifier = named_by {_DELETE}"),
+    "table learned_limits": query(f"ALTER TABLE learned_limits DELETE WHERE ended > 0 {_DELETE}"),
     "table stage_counts": query(f"ALTER TABLE stage_counts DELETE WHERE name = 'touchpoints' {_DELETE}"),
 }
 _TWICE: dict[str, Callable[[Cluster], None]] = {
@@ -146,6 +151,7 @@ _OTHER: dict[str, Callable[[Cluster], None]] = {
     "persons: ": again(
         "state", b"nobody", identifiers=[], kind="person", person_id="nobody", touchpoints=1, version=1 << 40
     ),
+    "learned: ": again("state", b"learned", **_LEARNED),
     "links: ": again("state", b"link:a:1/b:2", **_LINK),
     "identifiers: ": again(
         "state",

@@ -106,6 +106,7 @@ def warehouse_differences(
                 )
             ),
         ),
+        differs("table learned_limits", _limits(states), _limit_rows(warehouse)),
         differs(
             "table stage_counts",
             _counts(states),
@@ -291,6 +292,23 @@ def _counts(states: Iterable[Mapping[str, Any]]) -> dict[Row, Row]:
         for s in states
         if s["kind"] == "counts"
         for name, count in s["counts"].items()
+    }
+
+
+def _limits(states: Iterable[Mapping[str, Any]]) -> dict[Row, Row]:
+    return {
+        (s["of"], s["rule"], s["segment"] or "", s["day"][:10]): (
+            s["ended"], s["limit_seconds"], s["low_seconds"], s["high_seconds"], tuple(s["percentiles"]), s["version"]
+        )
+        for s in states
+        if s["kind"] == "learned"
+    }  # fmt: skip
+
+
+def _limit_rows(warehouse: Warehouse) -> dict[Row, Row]:
+    columns = "of, rule, segment, toString(day), ended, limit_seconds, low_seconds, high_seconds, percentiles, version"
+    return {
+        key: (*row[:4], tuple(row[4]), row[5]) for key, row in _rows(warehouse, columns, "learned_limits", 4)
     }
 
 
