@@ -60,8 +60,8 @@ def learned_limit(
     stays: list[Stayed], stay: Stayed, quantile: float, times: float, least: int
 ) -> tuple[timedelta, int, str | None] | None:
     """How long the stay may last, from how many that ended, of which segment."""
-    for segment, some in _groups(stays, stay):
-        known = Survival(some, _midnight(stay.entered))
+    for segment in _segments(stay):
+        known = _known(stays, segment, _midnight(stay.entered))
         duration = known.outlasted_by(1 - _exact(quantile))
         if len(known.ends) >= least and duration is not None:
             return round(duration / MICROSECOND * times) * MICROSECOND, len(known.ends), segment
@@ -72,8 +72,8 @@ def learned_forecast(
     stays: list[Stayed], stay: Stayed, within: timedelta, probability: float, least: int
 ) -> tuple[timedelta, float, int] | None:
     """From which age on it breaks with the probability, how probable that is at first, and from how many that ended."""
-    for _, some in _groups(stays, stay):
-        known = Survival(some, _midnight(stay.entered))
+    for segment in _segments(stay):
+        known = _known(stays, segment, _midnight(stay.entered))
         # how long 1 %, 2 %, … lasted at most; of the others nobody knows
         lasted = [known.outlasted_by(Fraction(100 - share, 100)) for share in range(1, 101)]
         ages = [timedelta(0), *(age for age in lasted if age is not None)]
@@ -84,10 +84,24 @@ def learned_forecast(
     return None
 
 
-def _groups(stays: list[Stayed], stay: Stayed) -> list[tuple[str | None, list[Stayed]]]:
-    """Those of its segment, and all."""
-    own = [each for each in stays if each.segment == stay.segment]
-    return [(stay.segment, own), (None, stays)] if stay.segment is not None else [(None, stays)]
+def _segments(stay: Stayed) -> list[str | None]:
+    """Its own, and that of all stays."""
+    return [stay.segment, None] if stay.segment is not None else [None]
+
+
+_found: dict[int, tuple[list[Stayed], dict[tuple[str | None, datetime], Survival]]] = {}
+"""What is known by the list that it is of, which is kept so that no other has its place."""
+
+
+def _known(stays: list[Stayed], segment: str | None, day: datetime) -> Survival:
+    """Many stays begin on one day."""
+    if len(_found) > 10:
+        _found.clear()
+    _, by_day = _found.setdefault(id(stays), (stays, {}))
+    if (segment, day) not in by_day:
+        some = [each for each in stays if segment in (None, each.segment)]
+        by_day[segment, day] = Survival(some, day)
+    return by_day[segment, day]
 
 
 def _bin(duration: timedelta) -> int:

@@ -33,7 +33,7 @@ BY_DEPOT = CalendarByField(
 )
 KIT_DUE = DueEndOf(end_of="2 business days", calendar=BY_DEPOT)
 ZONES = (ZoneInfo("Europe/Berlin"), ZoneInfo("Europe/Lisbon"))
-SOME = Simulation(seed=6, customers=500, faults=NO_FAULTS, tangles=NO_TANGLES)
+SOME = Simulation(seed=6, customers=400, faults=NO_FAULTS, tangles=NO_TANGLES)
 
 
 @pytest.fixture(scope="module")
