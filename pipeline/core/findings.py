@@ -178,6 +178,9 @@ class Findings:
                 entry.time,
                 GOING_ON if met is None else max(entry.time, met.time),
             )
+        if fact is None:
+            # nobody learns from it, and perhaps nobody was ever told of it; what others took is said of it all the same
+            self._limits.remember(person.id, entry.time)
         self._tell(person, journey, rule, entry, journey.finding_id(rule, entry), fact)
         if not making.is_judged_by_others:
             making.is_judged_by_others = True

@@ -365,3 +365,18 @@ def test_a_promise_that_was_met_before_it_was_made_took_no_time() -> None:
     story.batch()
     [told] = [each for each in story.stayed if isinstance(each, Stayed) and each.rule == PROMISE]
     assert told.now == (None, us("2026-03-01 09:00"), us("2026-03-01 09:00"))
+
+
+def test_a_promise_that_was_called_off_before_anybody_was_told_of_it_is_forecast_all_the_same() -> None:
+    """What is published must not hang on whether both came in one batch."""
+    together, apart = Story(shop(at_risk=FORECAST)), Story(shop(at_risk=FORECAST))
+    for story in (together, apart):
+        story.happens("2026-03-01 09:00", PLACED, due="2026-03-06 09:00")
+        if story is apart:
+            story.batch()
+        story.happens("2026-03-01 11:00", CALLED_OFF)
+        story.batch()
+        story.learns("2026-03-01 00:00", PROMISE, {None: passed(d1=20, d2=60, d4=80, d9=95)})
+    found, other = (story.batch().last("delivery") for story in (together, apart))
+    assert (found.status, found.detail.at_risk_at) == ("cancelled", at("2026-03-03 09:00"))
+    assert found.detail == other.detail
