@@ -72,7 +72,11 @@ FIRST_RESPONSE = Terms(
     HELP_DESK, warn_at=(0.5, 0.75), steps=(Step(HOUR, "service-lead"), Step(8 * HOUR, "head-of-service"))
 )
 URGENT_RESOLUTION = Terms(warn_at=(0.25, 0.5, 0.75), steps=(Step(DAY, "head-of-service"),))
-VOUCHER = Terms(warn_at=(0.5,), steps=(Step(12 * HOUR, "campaigns"),))
+VOUCHER = Terms(
+    warn_at=(0.5,),
+    steps=(Step(12 * HOUR, "campaigns"),),
+    learning=Learning(least=20, probability=0.5),
+)
 EXPRESS_DELIVERY = Terms(judged_by="first")
 DISPATCH = Terms(learning=Learning(least=20, probability=0.5))
 PARCEL_ARRIVAL = Terms(judged_by="best")

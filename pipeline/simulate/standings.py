@@ -70,7 +70,7 @@ class PlannedPromise:
         if self.made > end:
             return None
         stands = _Promised(self, end)
-        forecast = self._forecast(end, experience)
+        forecast = self._forecast(experience)
         met, due = stands.met, stands.clock.due
         return PromiseTruth(
             self.rule,
@@ -91,11 +91,13 @@ class PlannedPromise:
             forecast,
         )
 
-    def _forecast(self, end: Micros, experience: Experience) -> Forecast | None:
-        stay, learning = self.stay(end), self.terms.learning
-        if stay is None or learning is None:
+    def _forecast(self, experience: Experience) -> Forecast | None:
+        learning = self.terms.learning
+        if learning is None:
             return None
-        found = experience.forecast(stay, self.due - self.made, learning)
+        # also of one that was cancelled since, from which others learn nothing
+        opened = Stay(self.rule, self.segment, self.made, None)
+        found = experience.forecast(opened, self.due - self.made, learning)
         return found and Forecast(moment(self.made + found.at_risk_after), found.probability, found.ended)
 
 

@@ -46,11 +46,11 @@ def found_promises(
 
 
 def stays_until_met(rule: Promise, forecast: learned.Forecast, journey: Journey) -> Iterator[Stayed]:
-    """What others may learn from, of promises that nothing calls off and that are made before they are met."""
-    assert not rule.cancelled_by
+    """What others may learn from, of promises that are made before they are met; of one that was called off, nothing."""
     met = next((touch for touch in journey if touch.pulls(rule.met_by)), None)
+    is_called_off = any(touch.pulls(rule.cancelled_by) for touch in journey)
     for making in journey:
-        if making.pulls(rule.made_by):
+        if making.pulls(rule.made_by) and (met is not None or not is_called_off):
             yield _stayed(forecast, making, met)
 
 

@@ -194,6 +194,20 @@ def test_a_dispatch_is_at_risk_by_what_became_of_earlier_ones_and_sooner_than_by
     assert len(known) > len({date for date, _ in known})
 
 
+def test_a_voucher_is_forecast_by_its_campaign_whenever_it_is_due_and_though_it_is_declined(
+    truth: list[Truth],
+) -> None:
+    told = [line for line in promises(truth, "voucher") if line.forecast]
+    assert {line.status for line in told} >= {"made", "kept", "met_late", "broken", "cancelled"}
+    shares = [
+        (line.forecast.at_risk_at - line.made_at) / (line.due_at - line.made_at)
+        for line in told
+        if line.forecast
+    ]
+    assert min(shares) < 0.5
+    assert max(shares) > 0.75
+
+
 FEW = Simulation(seed=6, customers=250, faults=NO_FAULTS, tangles=NO_TANGLES)
 TROUBLED = Simulation(
     seed=6,

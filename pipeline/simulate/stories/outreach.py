@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pipeline.core.instants import DAY, moment
 from pipeline.core.messages import Micros
 from pipeline.simulate.company import CAMPAIGNS, HOUR, UNMAPPED_TYPES, VOUCHER
@@ -18,7 +20,8 @@ def make_offer(ep: Episode, me: Identities, email: Identities, time: Micros) -> 
     """A campaign promises a voucher by a date; billing has to credit it, and may not know."""
     offer_id = ep.name("F")
     journey = ("offer", offer_id)
-    data: Data = {"offer": offer_id, "campaign": ep.pick(CAMPAIGNS)}
+    campaign = ep.pick(CAMPAIGNS)
+    data: Data = {"offer": offer_id, "campaign": campaign}
     limit = ep.between(DAY, 4 * DAY)
     sent = ep.tell(
         time, "marketing.offer.made", {**me, **email}, {**data, "voucher_by": moment(time + limit)}
@@ -27,7 +30,7 @@ def make_offer(ep: Episode, me: Identities, email: Identities, time: Micros) -> 
         sent + ep.wait(2 * HOUR, 2 * DAY),
         "marketing.message.opened",
         me,
-        {"campaign": data["campaign"], "device": "phone"},
+        {"campaign": campaign, "device": "phone"},
     )
     declined = sent + ep.between(HOUR, limit * 2 // 3) if ep.chance(ep.outcomes.dropped) else None
     after = None if declined else ep.within(limit)
@@ -36,7 +39,8 @@ def make_offer(ep: Episode, me: Identities, email: Identities, time: Micros) -> 
     )
     if declined is not None:
         ep.tell(declined, "marketing.offer.declined", me, data)
-    ep.promise("voucher", journey, sent, sent + limit, met=credited, cancelled=declined, terms=VOUCHER)
+    promise = partial(ep.promise, met=credited, cancelled=declined, terms=VOUCHER, segment=campaign)
+    promise("voucher", journey, sent, sent + limit)
 
 
 def lead(ep: Episode) -> None:
