@@ -98,8 +98,10 @@ def _direction(dates: DatesTold) -> str:
 
 
 def _nine(figure: float | None) -> float | None:
-    """Nine digits: what is converted or divided in another way has other last ones."""
-    return None if figure is None else float(f"{figure:.9g}") + 0.0
+    """Nine digits: what is converted or divided in another way has other last ones. By way of the twelve that a finding
+    has, so that what lies between two numbers of nine digits is rounded alike.
+    """
+    return None if figure is None else float(f"{float(f'{figure:.12g}'):.9g}") + 0.0
 
 
 def _micros(amount: float | None, unit: int) -> int | None:

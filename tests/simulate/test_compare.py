@@ -228,6 +228,11 @@ def test_the_last_digits_of_a_figure_say_nothing() -> None:
     assert inexact([FIGURE], Found(values=[found])) == []
 
 
+def test_a_figure_between_two_of_nine_digits_is_rounded_as_in_its_finding_of_twelve() -> None:
+    told = msgspec.structs.replace(FIGURE, gap=0.48502458649977653)
+    assert inexact([told], Found(values=[FOUND_FIGURE._replace(gap=0.4850245865)])) == []
+
+
 def test_a_finding_at_another_person_is_not_the_same() -> None:
     truth: list[Truth] = [
         touchpoint("1", "customer_id:a"),
