@@ -11,6 +11,12 @@ _CHOSEN = f"{filtered('stage', 'stage')} AND {filtered('owner', 'owner')}"
 _STALLS = f"FROM ${{database}}.stalls FINAL WHERE status != 'withdrawn' AND {_CHOSEN}"
 _LEARNED = f"{_STALLS} AND limit_kind = 'learned' AND $__timeFilter(entered_at)"
 """Stalls of visits that began in the time range, by a learned limit: each says what held on the day when it began."""
+OVER_AT = "coalesce(abandoned_at, left_at)"
+"""When a stall ended: it was left or given up, whichever came first; NULL while it lasts."""
+STUCK_HOURS = (
+    f"date_diff('second', since, least(ifNull({OVER_AT}, now64(6)), toDateTime64($__toTime, 6))) / 3600"
+)
+"""How long a stall has lasted, up to the end of the time range."""
 _OF = "concat(stage, if(segment = '', '', ' of '), segment)"
 
 
@@ -110,13 +116,15 @@ def _over_time() -> list[Any]:
 def _escalated_and_abandoned() -> Any:
     return listing(
         "Escalated and abandoned",
-        "Stalls that began in the time range. To the end: median hours from the limit to the exit, of those that were left.",
+        "Stalls that began in the time range. To the end: median hours from the limit to the exit, or until they "
+        "were given up, of those that are over.",
         f"""
         SELECT stage, owner, count() AS stalls, countIf(escalated > 0) AS were_escalated, max(escalated) AS highest_step,
             countIf(status = 'abandoned') AS abandoned,
             round(100 * countIf(status = 'abandoned') / count(), 1) AS abandoned_percent,
             countIf(status = 'resolved') AS resolved,
-            quantileExactIf(0.5)(date_diff('second', since, ifNull(left_at, since)) / 3600, isNotNull(left_at)) AS to_the_end
+            quantileExactIf(0.5)(date_diff('second', since, ifNull({OVER_AT}, since)) / 3600, isNotNull({OVER_AT}))
+                AS to_the_end
         {_STALLS} AND $__timeFilter(since)
         GROUP BY stage, owner
         ORDER BY abandoned DESC, were_escalated DESC
@@ -127,14 +135,13 @@ def _escalated_and_abandoned() -> Any:
 
 
 def _by_owner() -> Any:
-    hours = "date_diff('second', since, least(ifNull(left_at, now64(6)), toDateTime64($__toTime, 6))) / 3600"
     return bars(
         "Time by team",
         "Hours that customers were stuck beyond a limit, by the team whose job it is that nobody is. "
-        "Of stalls that lasted in the time range, each from its limit to its exit, or to now.",
+        "Of stalls that lasted in the time range, each from its limit to its exit, until it was given up, or to now.",
         f"""
-        SELECT owner, sum({hours}) AS customer_hours
-        {_STALLS} AND since <= $__toTime AND ifNull(left_at, $__toTime) >= $__fromTime
+        SELECT owner, sum({STUCK_HOURS}) AS customer_hours
+        {_STALLS} AND since <= $__toTime AND ifNull({OVER_AT}, $__toTime) >= $__fromTime
         GROUP BY owner
         ORDER BY customer_hours DESC
         LIMIT 12

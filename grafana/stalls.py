@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grafana.limits import limits
+from grafana.limits import OVER_AT, STUCK_HOURS, limits
 from grafana.panels import (
     FULL,
     THIRD,
@@ -22,9 +22,8 @@ from grafana.panels import (
 )
 
 _CHOSEN = f"{filtered('stage', 'stage')} AND {filtered('owner', 'owner')}"
-_STUCK_IN_RANGE = f"since <= $__toTime AND ifNull(left_at, $__toTime) >= $__fromTime AND {_CHOSEN}"
+_STUCK_IN_RANGE = f"since <= $__toTime AND ifNull({OVER_AT}, $__toTime) >= $__fromTime AND {_CHOSEN}"
 """Stalls that lasted at some moment of the time range."""
-_HOURS = "date_diff('second', since, least(ifNull(left_at, now64(6)), toDateTime64($__toTime, 6))) / 3600"
 
 
 def stalls() -> Any:
@@ -82,11 +81,11 @@ def _swamplands() -> list[Any]:
         listing(
             "Swamplands",
             "Stages by the time that they cost customers beyond their limit: customers times hours. "
-            "Stalls that lasted in the time range, each from its limit to its exit, or to now.",
+            "Stalls that lasted in the time range, each from its limit to its exit, until it was given up, or to now.",
             f"""
             SELECT stage, owner, uniqExact(person_id) AS customers, count() AS stalls,
-                countIf(status IN ('opened', 'escalated')) AS open, sum({_HOURS}) AS customer_hours,
-                quantileExact(0.5)({_HOURS}) AS median_hours, max({_HOURS}) AS longest_hours
+                countIf(status IN ('opened', 'escalated')) AS open, sum({STUCK_HOURS}) AS customer_hours,
+                quantileExact(0.5)({STUCK_HOURS}) AS median_hours, max({STUCK_HOURS}) AS longest_hours
             FROM ${{database}}.stalls FINAL
             WHERE status != 'withdrawn' AND {_STUCK_IN_RANGE}
             GROUP BY stage, owner
@@ -99,7 +98,7 @@ def _swamplands() -> list[Any]:
             "Customer hours by stage",
             "The same ranking as bars.",
             f"""
-            SELECT stage, sum({_HOURS}) AS customer_hours
+            SELECT stage, sum({STUCK_HOURS}) AS customer_hours
             FROM ${{database}}.stalls FINAL
             WHERE status != 'withdrawn' AND {_STUCK_IN_RANGE}
             GROUP BY stage

@@ -168,7 +168,8 @@ class StallDetail(Contract):
     """A visit to a stage that outlasted its limit: the one that its map declares, or one that was learned.
 
     `since` is the instant the stall began: `entered_at` plus `limit_seconds`, of which with a `calendar` only those count
-    in which it is open.
+    in which it is open. `abandoned_at`: when it was given up, by the touchpoint that left it or because
+    `abandoned_after` had passed, whichever came first; it ends there, whenever it is left. Absent unless it is `abandoned`.
     """
 
     stage: str
@@ -177,6 +178,7 @@ class StallDetail(Contract):
     limit_seconds: float
     limit_kind: Literal["declared", "learned"]
     left_at: Instant | None = None
+    abandoned_at: Instant | None = None
     calendar: str | None = Field(default=None, description="The calendar that the limit was counted on.")
     attributes: dict[str, str] = Field(default_factory=dict, description="Product, region and such.")
     clock: ClockDetail | None = None

@@ -246,11 +246,13 @@ def figure(
 def stall(
     finding_id: str, entered: str, status: StallStatus = "opened", revision: int = 0, **changes: object
 ) -> StallFinding:
-    """A visit of Anna's to `in_transit`, limit a day; `stuck_hours` beyond it if it is over."""
+    """A visit of Anna's to `in_transit`, limit a day; left `stuck_hours` beyond it, given up `given_up_hours` beyond it, if
+    these are there.
+    """
     details = _details(changes)
     entered_at = at(entered)
     since = entered_at + timedelta(days=1)
-    stuck = changes.pop("stuck_hours", None)
+    stuck, given_up = changes.pop("stuck_hours", None), changes.pop("given_up_hours", None)
     detail = StallDetail(
         stage=str(changes.get("rule", "in_transit")),
         entered_at=entered_at,
@@ -258,6 +260,7 @@ def stall(
         limit_seconds=86400.0,
         limit_kind="learned" if "learned" in details else "declared",
         left_at=since + timedelta(hours=float(str(stuck))) if stuck is not None else None,
+        abandoned_at=since + timedelta(hours=float(str(given_up))) if given_up is not None else None,
         **details,
     )
     fields: dict[str, object] = {

@@ -147,6 +147,8 @@ def _promise(each: PromiseRow) -> Line:
 
 def _stall(each: StallRow) -> Line:
     until = f"left {_short(each.left_at)}" if each.left_at else "still there"
+    if each.abandoned_at:
+        until += f", given up {_short(each.abandoned_at)}"
     note = f"entered {_short(each.entered_at)}, {until} {_id(each.finding_id)}"
     return Line(each.since, f"stuck in {each.stage}", each.owner, note, "bold red")
 

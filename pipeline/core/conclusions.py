@@ -27,7 +27,7 @@ from pipeline.core.outputs import (
 from pipeline.core.person import Person
 from pipeline.core.promises import Making, break_probability
 from pipeline.core.rules import JUDGES, LearnedRule, Rule
-from pipeline.core.stalls import Visit
+from pipeline.core.stalls import Visit, given_up
 from pipeline.core.stored import ClockState, Terms
 
 _HOUR: Final = 3600 * SECOND
@@ -100,6 +100,8 @@ def stall_finding(person: Person, journey: Journey, visit: Visit) -> StallFindin
     limit = visit.limit or 0
     left_at = None if left is None else moment(left.time)
     detail = StallDetail(rule.name, moment(entry.time), since, limit / SECOND, "declared", left_at)
+    if status == "abandoned":
+        detail.abandoned_at = moment(given_up(visit))
     if visit.learned is not None and rule.learned is not None:
         detail.limit_kind = "learned"
         detail.learned = _learned(rule.learned, entry, *visit.learned)

@@ -225,6 +225,8 @@ class Findings:
         if status != "withdrawn":
             by = left and (left.time, left.source, left.id)
             content = (status, person.id, by, (entry.time, visit.limit, rule.owner, rule.severity))
+            if status == "abandoned":
+                content += (stalls.given_up(visit),)
             if visit.learned is not None:
                 content += (*visit.learned,)
             if rule.calendar is not None:

@@ -161,6 +161,7 @@ class StallDetail(msgspec.Struct, gc=False, omit_defaults=True):
     limit_seconds: float
     limit_kind: Literal["declared", "learned"]
     left_at: datetime | None = None
+    abandoned_at: datetime | None = None
     calendar: str | None = None
     attributes: dict[str, str] = {}
     clock: ClockDetail | None = None

@@ -169,7 +169,7 @@ def judge(visit: Visit, watermark: Micros) -> StallStatus:
     rule, left, since = visit.rule, visit.left, visit.since
     if since == NEVER:
         return "withdrawn"
-    given_up_at = NEVER if rule.given_up is None else rule.later(since, rule.given_up)
+    given_up_at = given_up(visit)
     if left is not None:
         if left.time <= since:
             return "withdrawn"
@@ -183,14 +183,20 @@ def judge(visit: Visit, watermark: Micros) -> StallStatus:
     return "escalated" if rule.steps and rule.escalated(since, watermark) else "opened"
 
 
+def given_up(visit: Visit) -> Micros:
+    """When a stall is given up: by what left it or by time, whichever comes first; NEVER if by neither."""
+    rule, left = visit.rule, visit.left
+    by_time = NEVER if rule.given_up is None else rule.later(visit.since, rule.given_up)
+    return min(by_time, left.time) if left is not None and visit.is_given_up else by_time
+
+
 def passed(visit: Visit, watermark: Micros) -> tuple[int, int]:
     """How many warnings and steps of escalation have passed up to the watermark, or to the exit before that."""
     rule = visit.rule
     until = watermark if visit.left is None else visit.left.time
     if visit.clock is not None:
         until = clocks.reached(visit.clock, until)
-    if rule.given_up is not None:
-        until = min(until, rule.later(visit.since, rule.given_up))
+    until = min(until, given_up(visit))
     warned = sum(1 for at in visit.warnings if at <= until)
     return warned, rule.escalated(visit.since, until) if until > visit.since else 0
 
@@ -206,7 +212,7 @@ def deadline(visit: Visit, watermark: Micros) -> Micros:
             soonest = at
     if rule.steps:
         soonest = min(soonest, rule.next_step(since, watermark))
-    if rule.given_up is not None and watermark <= (given_up_at := rule.later(since, rule.given_up)) < NEVER:
+    if watermark <= (given_up_at := given_up(visit)) < NEVER:
         soonest = min(soonest, given_up_at + 1)
     return soonest if visit.clock is None else clocks.coming(visit.clock, soonest)
 

@@ -70,7 +70,9 @@ class PromiseRow:
 
 @dataclass(frozen=True, slots=True)
 class StallRow:
-    """The last revision of a stall; `since` is entry plus limit, `left_at` None while it lasts."""
+    """The last revision of a stall; `since` is entry plus limit, `left_at` None while the customer is there. What was given
+    up (`abandoned_at`) is over all the same.
+    """
 
     finding_id: str
     person_id: UUID
@@ -82,6 +84,7 @@ class StallRow:
     since: datetime
     limit_seconds: float
     left_at: datetime | None
+    abandoned_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +102,8 @@ class TimeLine:
 class StageRow:
     """How customers got stuck in a stage, times in hours beyond the limit.
 
-    `stuck_hours` adds up all customers, to `as_of` for those still in; `mean_hours` and `median_hours` are
-    times to resolution, of the resolved alone, None without any.
+    `stuck_hours` adds up all customers, each until left or given up, to `as_of` for those still in; `mean_hours` and
+    `median_hours` are times to resolution, of the resolved alone, None without any.
     """
 
     stage: str
@@ -182,13 +185,13 @@ WHERE person_id = %(person)s AND status != 'withdrawn'
 ORDER BY made_at, finding_id"""
 
 _STALLS = """
-SELECT finding_id, person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at
+SELECT finding_id, person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at, abandoned_at
 FROM stalls FINAL
 WHERE person_id = %(person)s AND status != 'withdrawn'
 ORDER BY since, finding_id"""
 
 _STUCK = """
-SELECT finding_id, person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at
+SELECT finding_id, person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at, abandoned_at
 FROM stalls FINAL
 WHERE status IN ('opened', 'escalated')
 ORDER BY since, finding_id
@@ -198,8 +201,9 @@ _STAGES = """
 SELECT
     stage, owner, count() AS stalls, countIf(status IN ('opened', 'escalated')) AS open,
     uniqExact(person_id) AS customers,
-    sum(greatest(0, date_diff('second', since, ifNull(left_at, toDateTime64(%(as_of)s, 6, 'UTC'))))) / 3600 AS
-    stuck_hours, if(countIf(status = 'resolved') = 0, NULL,
+    sum(greatest(0, date_diff('second', since,
+        coalesce(abandoned_at, left_at, toDateTime64(%(as_of)s, 6, 'UTC'))))) / 3600 AS stuck_hours,
+    if(countIf(status = 'resolved') = 0, NULL,
         avgIf(date_diff('second', since, left_at), status = 'resolved') / 3600) AS mean_hours,
     if(countIf(status = 'resolved') = 0, NULL,
         quantileExactIf(0.5)(date_diff('second', since, assumeNotNull(left_at)), status = 'resolved') / 3600)

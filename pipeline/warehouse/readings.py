@@ -272,6 +272,7 @@ _READINGS = (
                 "limit_kind": _MAYBE,
                 "learned": f"Tuple(ended {_UINT32}, low_seconds {_FLOAT}, high_seconds {_FLOAT}, segment {_TEXT})",
                 "left_at": _MAYBE_INSTANT,
+                "abandoned_at": _MAYBE_INSTANT,
                 **_CLOCKED,
             },
         },

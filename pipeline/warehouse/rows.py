@@ -317,6 +317,7 @@ def _stalls(rows: Sequence[tuple[Record, wire.StallFinding]]) -> Block:
         "limit_low_seconds": [d.learned.low_seconds if d.learned else None for d in details],
         "limit_high_seconds": [d.learned.high_seconds if d.learned else None for d in details],
         "left_at": [_micros_or_none(d.left_at) for d in details],
+        "abandoned_at": [_micros_or_none(d.abandoned_at) for d in details],
         **_clocked(details),
     }
     return Block("stalls", columns, [record for record, _ in rows])

@@ -147,6 +147,7 @@ class StallDetail(Struct, frozen=True, gc=False):
     limit_seconds: float
     limit_kind: str = "declared"
     left_at: datetime | None = None
+    abandoned_at: datetime | None = None
     calendar: str | None = None
     attributes: dict[str, str] = {}
     clock: ClockDetail | None = None

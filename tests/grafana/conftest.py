@@ -88,7 +88,9 @@ def forecasts() -> list[PromiseFinding]:
 
 
 def learned_limits() -> list[StallFinding]:
-    """Two days on which limits were learned, of all stays and of one segment; one stall was given up, one is escalated."""
+    """Two days on which limits were learned, of all stays and of one segment; two stalls were given up, of which
+    one was left later and one never; one is escalated.
+    """
     ships = {**LEARNED, "segment": "ship", "high_seconds": None}
     everybody = {**LEARNED, "segment": None}
     return [
@@ -101,8 +103,15 @@ def learned_limits() -> list[StallFinding]:
             detail={"learned": everybody},
         ),
         stall(
-            "l-2", "2018-05-04 10:00", "abandoned", stuck_hours=6, rule="packing", detail={"learned": ships}
+            "l-2",
+            "2018-05-04 10:00",
+            "abandoned",
+            stuck_hours=30,
+            given_up_hours=6,
+            rule="packing",
+            detail={"learned": ships},
         ),
+        stall("l-4", "2018-05-02 11:00", "abandoned", given_up_hours=5, rule="returns", owner="returns"),
         stall("l-3", "2018-05-04 10:00", "escalated", rule="packing", detail={**CLOCK, "learned": ships}),
     ]
 

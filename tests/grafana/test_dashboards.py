@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -157,7 +158,7 @@ def test_figures_of_the_week(filled: Warehouse) -> None:
         "Median hours to resolve": 4,
         "Open, by a learned limit": 1,
         "Escalated stalls": 1,
-        "Abandoned": 1,
+        "Abandoned": 2,
     }
 
 
@@ -246,6 +247,7 @@ def test_which_limit_fired_is_told_by_when_the_stalls_began(filled: Warehouse) -
 
     assert fired == [
         ("2018-05-03 10:00", "declared", 3),
+        ("2018-05-03 11:00", "declared", 1),
         ("2018-05-04 10:00", "learned", 1),
         ("2018-05-05 10:00", "learned", 2),
     ]
@@ -280,6 +282,31 @@ def test_what_was_escalated_or_given_up_is_told_by_stage(filled: Warehouse) -> N
     told = ("stalls", "were_escalated", "highest_step", "abandoned", "resolved", "to_the_end")
     assert [found["packing"][name] for name in told] == [3, 1, 2, 1, 1, 6]
     assert [found["in_transit"][name] for name in told] == [3, 0, 0, 0, 2, 8]
+    assert [found["returns"][name] for name in told] == [1, 0, 0, 1, 0, 5]
+
+
+@pytest.mark.services
+def test_what_was_given_up_costs_customers_time_until_then_whenever_it_is_left(filled: Warehouse) -> None:
+    # l-1 4 h, l-2 6 h though it was left after 30, l-3 from the 5th at 10:00 to the end of the range
+    hours = {"packing": 4 + 6 + 62, "returns": 5}
+    swamplands = {row["stage"]: row for row in rows_of(filled, "Swamplands")}
+
+    assert {stage: swamplands[stage]["customer_hours"] for stage in hours} == hours
+    assert {stage: swamplands[stage]["open"] for stage in hours} == {"packing": 1, "returns": 0}
+    by_stage = {row["stage"]: row["customer_hours"] for row in rows_of(filled, "Customer hours by stage")}
+    assert {stage: by_stage[stage] for stage in hours} == hours
+    assert {row["owner"]: row["customer_hours"] for row in rows_of(filled, "Time by team")}["returns"] == 5
+
+
+@pytest.mark.services
+def test_what_was_given_up_before_the_time_range_is_no_part_of_it(filled: Warehouse) -> None:
+    later = replace(MAY, start=datetime(2018, 5, 5, 17, tzinfo=UTC))
+
+    assert {row["stage"]: row["stalls"] for row in rows_of(filled, "Swamplands", later)} == {
+        "in_transit": 1,
+        "packing": 1,
+    }
+    assert {row["owner"] for row in rows_of(filled, "Time by team", later)} == {"logistics"}
 
 
 @pytest.mark.services

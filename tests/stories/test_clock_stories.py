@@ -283,6 +283,65 @@ def test_a_stall_that_lasts_too_long_is_abandoned_unless_it_was_resolved_before(
     assert told(journey_map, happened, "04 00:00").status == "abandoned"
 
 
+@pytest.mark.parametrize(
+    ("exit_by", "left_at", "abandoned_at"),
+    [
+        # nobody leaves: four hours are allowed, and ten more pass
+        (None, None, "02 23:00"),
+        # who leaves after that leaves what was given up then, by whatever touchpoint
+        (SOLVED, "03 10:00", "02 23:00"),
+        (DROPPED, "03 10:00", "02 23:00"),
+        # who gives up before that settles it
+        (DROPPED, "02 14:00", "02 14:00"),
+        (DROPPED, "02 23:00", "02 23:00"),
+    ],
+)
+def test_a_stall_is_over_when_it_is_given_up_whenever_it_is_left(
+    exit_by: str | None, left_at: str | None, abandoned_at: str
+) -> None:
+    happened = [("02 09:00", OPENED)]
+    if exit_by and left_at:
+        happened.append((left_at, exit_by))
+    found = told(handling(abandoned_after="10h"), happened, "09 00:00")
+    assert found.status == "abandoned"
+    assert found.detail.left_at == (left_at and at(f"2026-03-{left_at}"))
+    assert found.detail.abandoned_at == at(f"2026-03-{abandoned_at}")
+
+
+def test_what_a_customer_gives_up_is_over_then_where_time_gives_nobody_up() -> None:
+    found = told(handling(), [("02 09:00", OPENED), ("02 14:00", DROPPED)], "03 00:00")
+    assert found.detail.abandoned_at == found.detail.left_at == at("2026-03-02 14:00")
+
+
+def test_when_a_stall_was_given_up_is_counted_on_its_calendar() -> None:
+    # Monday in Berlin: 9:00 and 4 h around lunch is 14:00; of the 10 h more, 7 take all of Tuesday
+    found = told(handling(calendar="office", abandoned_after="10h"), [("02 08:00", OPENED)], "09 00:00")
+    assert found.detail.since == at("2026-03-02 13:00")
+    assert found.detail.abandoned_at == at("2026-03-03 16:00")
+
+
+def test_what_is_not_abandoned_was_never_given_up() -> None:
+    journey_map = handling(abandoned_after="10h", escalate=[{"after": "1h", "to": "head"}])
+    statuses = {}
+    for until in ("02 13:01", "02 14:30"):
+        found = told(journey_map, [("02 09:00", OPENED)], until)
+        statuses[found.status] = found.detail.abandoned_at
+    found = told(journey_map, [("02 09:00", OPENED), ("02 22:00", SOLVED)], "09 00:00")
+    statuses[found.status] = found.detail.abandoned_at
+    assert statuses == {"opened": None, "escalated": None, "resolved": None}
+
+
+def test_a_changed_map_says_anew_when_a_stall_was_given_up() -> None:
+    story = Story(handling(abandoned_after="10h"))
+    story.happens("2026-03-02 09:00", OPENED)
+    assert story.until("2026-03-09 00:00").last("handling").detail.abandoned_at == at("2026-03-02 23:00")
+    story.open(handling(abandoned_after="20h"))
+    story.quiet()
+    found = story.last("handling")
+    assert (found.status, found.revision) == ("abandoned", 1)
+    assert found.detail.abandoned_at == at("2026-03-03 09:00")
+
+
 BY_COUNTRY = {"field": "data.country", "values": {"DE": "office", "US": "new_york"}, "otherwise": "office"}
 NEW_YORK = {"zone": "America/New_York", "hours": {"mon-fri": ["09:00-17:00"]}}
 

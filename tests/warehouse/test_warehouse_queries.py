@@ -68,6 +68,7 @@ def world(warehouse: Warehouse) -> Warehouse:
                     stall("s-4", "2018-05-01 10:00", "resolved", stuck_hours=9, person_id=str(BERT)),
                     stall("s-5", "2018-05-01 10:00", "withdrawn", stuck_hours=9, person_id=str(BERT)),
                     stall("s-6", "2018-05-02 10:00", rule="approval", person_id=str(BERT)),
+                    stall("s-7", "2018-05-02 10:00", "abandoned", rule="returns", given_up_hours=3),
                 ],
                 TOPOLOGY.findings,
             ),
@@ -116,7 +117,8 @@ def test_a_time_line_holds_everything_of_the_person_in_order(world: Warehouse) -
         ("delivery", "broken", 1, at("2018-05-03 09:00"))
     ]
     assert [(s.stage, s.status, s.since) for s in line.stalls] == [
-        ("in_transit", "opened", at("2018-05-03 10:00"))
+        ("in_transit", "opened", at("2018-05-03 10:00")),
+        ("returns", "abandoned", at("2018-05-03 10:00")),
     ]
 
 
@@ -134,7 +136,7 @@ def test_two_persons_with_one_value_have_a_time_line_each(world: Warehouse) -> N
 
 
 def test_stages_are_ranked_by_the_time_that_they_cost_their_customers(world: Warehouse) -> None:
-    first, second = slowest_stages(world, at("2018-05-13 10:00"))
+    first, second, third = slowest_stages(world, at("2018-05-13 10:00"))
 
     assert (first.stage, first.owner, first.stalls, first.open, first.customers) == (
         "in_transit",
@@ -151,6 +153,8 @@ def test_stages_are_ranked_by_the_time_that_they_cost_their_customers(world: War
         None,
         None,
     )
+    # given up after three hours: nobody left, and yet it costs no more
+    assert (third.stage, third.stalls, third.open, third.stuck_hours) == ("returns", 1, 0, 3)
 
 
 def test_who_is_stuck_longest_comes_first(world: Warehouse) -> None:

@@ -117,6 +117,7 @@ def records_of_every_shape() -> dict[str, Sequence[Record]]:
         promise("p-3", "2018-05-01 09:00", "kept", 1, met_hours_late=-4, evidence=[]),
         stall("s-1", "2018-05-02 10:00"),
         stall("s-2", "2018-05-02 10:00", "resolved", 1, stuck_hours=5, evidence=["/a#1", "/b#2"]),
+        stall("s-7", "2018-05-02 10:00", "abandoned", given_up_hours=2.5),
         promise("p-4", "2018-05-01 09:00", "broken", 7, detail=LEDGER),
         promise("p-5", "2018-05-01 09:00", detail={"clock": {**CLOCK["clock"], "paused_at": None}}),
         promise("p-6", "2018-05-01 09:00", "at_risk", detail={"forecast": FORECAST}),
@@ -198,6 +199,7 @@ def test_what_a_contract_lets_out_has_its_default(warehouse: Warehouse) -> None:
             "limit_kind",
             "learned",
             "left_at",
+            "abandoned_at",
         }
     }
     nobody = person(BERT, 0)

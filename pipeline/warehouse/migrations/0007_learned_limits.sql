@@ -1,13 +1,14 @@
 -- Which limit a stall outlasted, if it was learned: on how many stays it rests, and between which bounds it lies; and how
 -- probable it was that a promise breaks. `docs/adr/0013-learned-limits.md` says what is learned. And when a clock would have run
--- out, had nothing paused it.
+-- out, had nothing paused it, and when a stall was given up.
 
 ALTER TABLE stalls
     ADD COLUMN IF NOT EXISTS segment LowCardinality(String) COMMENT 'Of which the limit was learned; empty: of all, or declared' AFTER limit_kind,
     ADD COLUMN IF NOT EXISTS limit_ended UInt32 CODEC(T64, ZSTD(1)) COMMENT 'Stays that the limit rests on; 0: declared' AFTER segment,
     ADD COLUMN IF NOT EXISTS limit_low_seconds Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'With 95 % confidence' AFTER limit_ended,
     ADD COLUMN IF NOT EXISTS limit_high_seconds Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'With 95 % confidence; NULL: unknown' AFTER limit_low_seconds,
-    ADD COLUMN IF NOT EXISTS original_since DateTime64(6, 'UTC') DEFAULT since CODEC(Delta, ZSTD(1)) COMMENT 'Had nothing paused its clock' AFTER since;
+    ADD COLUMN IF NOT EXISTS original_since DateTime64(6, 'UTC') DEFAULT since CODEC(Delta, ZSTD(1)) COMMENT 'Had nothing paused its clock' AFTER since,
+    ADD COLUMN IF NOT EXISTS abandoned_at Nullable(DateTime64(6, 'UTC')) CODEC(Delta, ZSTD(1)) COMMENT 'When it was given up; it ends there, whenever it is left' AFTER left_at;
 
 ALTER TABLE promises
     ADD COLUMN IF NOT EXISTS break_probability Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'When it was made, by forecast' AFTER at_risk_at,
