@@ -204,7 +204,7 @@ class Findings:
         known = next((each for each in opening.findings if each.finding_id == name), None)
         if digest == (b"" if known is None else known.digest):
             return
-        before = [] if known is None else facts_of(known.digest)
+        before = [] if known is None else facts_of(person.id, known.digest)
         told = Published(name, 0 if known is None else known.revision + 1, digest)
         opening.findings = (*[each for each in opening.findings if each is not known], told)
         person.mark(journey, opening)
@@ -302,13 +302,16 @@ class Findings:
         self._send(self._topic, encode(finding), key=finding.finding_id.encode())
 
 
-def merge_published(mine: tuple[Published, ...], theirs: tuple[Published, ...]) -> tuple[Published, ...]:
-    """What two copies of one touchpoint have had published of them, so that the next revision tops both."""
+def merge_published(
+    person: str, mine: tuple[Published, ...], theirs: tuple[Published, ...]
+) -> tuple[Published, ...]:
+    """What two copies of one touchpoint of this person have had published of them, so that the next revision tops both."""
     merged = {known.finding_id: known for known in mine}
     for known in theirs:
         other = merged.get(known.finding_id)
         if other is not None:
-            told = merge_told(other.digest, known.digest) if known.finding_id.startswith(TOLD) else UNSURE
+            is_told = known.finding_id.startswith(TOLD)
+            told = merge_told(person, other.digest, known.digest) if is_told else UNSURE
             merged[known.finding_id] = Published(known.finding_id, max(known.revision, other.revision), told)
         else:
             merged[known.finding_id] = known

@@ -29,7 +29,7 @@ Of = tuple[str, str | None]
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack_limits: Final = reader(list[tuple[str, str | None, Limit]])
-_unpack_facts: Final = msgspec.msgpack.Decoder(list[Fact]).decode
+_unpack_facts: Final = reader(list[Fact])
 
 
 class LearnedLimits:
@@ -102,7 +102,7 @@ class LearnedLimits:
         """A touchpoint has come to this person of whose stays the learner was told when it was another's."""
         for known in published:
             if known.finding_id.startswith(TOLD):
-                for _, entered, _ in facts_of(known.digest):
+                for _, entered, _ in facts_of(person, known.digest):
                     self.remember(person, entered)
 
     def mark(self, partition: int, watermark: Micros) -> JourneyMark | None:
@@ -140,14 +140,17 @@ class LearnedLimits:
             self._expired = period
 
 
-def facts_of(digest: bytes) -> list[Fact]:
-    """What the learner was told of the stays that a touchpoint opened by one rule: one fact, more if it was two persons'."""
-    return _unpack_facts(digest) if digest else []
+def facts_of(person: str, digest: bytes) -> list[Fact]:
+    """What the learner was told of the stays that a touchpoint opened by one rule: one fact, more if it was two persons'.
+
+    Raises UnreadableStateError, which names the head of the person whose touchpoint it is.
+    """
+    return _unpack_facts(head_key(person), digest) if digest else []
 
 
-def merge_told(mine: bytes, theirs: bytes) -> bytes:
-    """What it was told of two copies of a touchpoint."""
-    return _pack([*facts_of(mine), *facts_of(theirs)])
+def merge_told(person: str, mine: bytes, theirs: bytes) -> bytes:
+    """What it was told of two copies of a touchpoint that have come to this person."""
+    return _pack([*facts_of(person, mine), *facts_of(person, theirs)])
 
 
 def _key(prefix: bytes, period: int) -> bytes:

@@ -93,7 +93,7 @@ def _meet_again(
     """Two copies of one touchpoint: the smaller digest stays, with what was published of either; how many digests had to
     go so that it is known how the other came.
     """
-    findings = merge_published(known.findings, entry.findings)
+    findings = merge_published(person.id, known.findings, entry.findings)
     before = person.trail.origin_of(known)
     if entry.digest < known.digest:
         entry.findings = findings

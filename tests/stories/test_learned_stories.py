@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+import pytest
 from journey_world import CALLED_OFF, DELIVERED, PLACED, SHIPPED, Story, at, us
 from learned_world import FORECAST, MOVED, PROMISE, STAGE, limit, passed, shop
 
@@ -11,6 +13,9 @@ from pipeline.core.instants import DAY, moment
 from pipeline.core.learner import REVISED
 from pipeline.core.learning import BEHIND
 from pipeline.core.messages import GOING_ON, JourneyMark, Origin, Parcel, Stayed
+from pipeline.core.persons import head_key
+from pipeline.core.stored import UnreadableStateError
+from pipeline.core.tokens import person_of
 
 # -- which limit fires
 
@@ -380,3 +385,47 @@ def test_a_promise_that_was_called_off_before_anybody_was_told_of_it_is_forecast
     found, other = (story.batch().last("delivery") for story in (together, apart))
     assert (found.status, found.detail.at_risk_at) == ("cancelled", at("2026-03-03 09:00"))
     assert found.detail == other.detail
+
+
+# -- damage
+
+
+def damage(story: Story, person: str) -> None:
+    """Of what the learner was told of a stay of this person one byte is another now, which begins nothing in msgpack."""
+    head = head_key(person)
+    told = msgspec.msgpack.encode([(None, us("2026-03-01 09:00"), GOING_ON)])
+    assert story.store[head].count(told) == 1
+    story.store[head] = story.store[head].replace(told, b"\xc1" + told[1:])
+
+
+def test_an_error_names_the_person_of_whose_stay_nobody_can_read_what_the_learner_was_told() -> None:
+    journey_map = shop()
+    story = Story(journey_map)
+    story.happens("2026-03-01 09:00", SHIPPED)
+    story.batch()
+    damage(story, story.person())
+    story.open(journey_map)
+    story.happens("2026-03-02 09:00", DELIVERED)
+    with pytest.raises(UnreadableStateError) as raised:
+        story.batch()
+    assert raised.value.key == head_key(story.person())
+
+
+@pytest.mark.parametrize("damaged", ["the one that moves", "the one that it meets"])
+def test_an_error_names_the_person_to_whom_a_touchpoint_moves_if_what_was_told_of_it_cannot_be_read(
+    damaged: str,
+) -> None:
+    journey_map = shop()
+    story = Story(journey_map)
+    order = story.token("order_id", "7")
+    story.happens("2026-03-01 09:00", SHIPPED, name="s1", path=[(order, 0)])
+    story.happens("2026-03-01 09:00", SHIPPED, name="s1", customer="ann")
+    story.batch()
+    damage(story, person_of(order) if damaged == "the one that moves" else story.person("ann"))
+    story.open(journey_map)
+    story.releases(order, 1, "x")
+    [carried] = [each.parcel for each in story.batch().carried]
+    story.receives(Parcel([Origin([(order, 0)], "someone", 1)], carried.entries, 0, []), "ann")
+    with pytest.raises(UnreadableStateError) as raised:
+        story.batch()
+    assert raised.value.key == head_key(story.person("ann"))
