@@ -9,15 +9,23 @@ from grafana.panels import FULL, THIRD, bars, filtered, history, listing, number
 
 _CHOSEN = f"{filtered('stage', 'stage')} AND {filtered('owner', 'owner')}"
 _STALLS = f"FROM ${{database}}.stalls FINAL WHERE status != 'withdrawn' AND {_CHOSEN}"
-_LEARNED = f"{_STALLS} AND limit_kind = 'learned' AND $__timeFilter(entered_at)"
-"""Stalls of visits that began in the time range, by a learned limit: each says what held on the day when it began."""
+_OWN = "SELECT stage FROM ${database}.stalls_daily WHERE owner IN (${owner:singlequote})"
+_OWNED = f"$__conditionalAll(rule IN ({_OWN}), $owner)"
+"""What was learned does not say whose a stage is; its stalls do."""
+_LEARNED = (
+    "FROM ${database}.learned_limits FINAL WHERE of = 'stage' AND ended > 0 "
+    "AND day BETWEEN toDate($__fromTime, 'UTC') AND toDate($__toTime, 'UTC') "
+    f"AND {filtered('rule', 'stage')} AND {_OWNED}"
+)
+"""What was learned for each day of the time range, whether or not anything outlasted it."""
+_DAY = "toDateTime(day, 'UTC')"
 OVER_AT = "coalesce(abandoned_at, left_at)"
 """When a stall ended: it was left or given up, whichever came first; NULL while it lasts."""
 STUCK_HOURS = (
     f"date_diff('second', since, least(ifNull({OVER_AT}, now64(6)), toDateTime64($__toTime, 6))) / 3600"
 )
 """How long a stall has lasted, up to the end of the time range."""
-_OF = "concat(stage, if(segment = '', '', ' of '), segment)"
+_OF = "concat(rule, if(segment = '', '', ' of '), segment)"
 
 
 def limits() -> list[Any]:
@@ -65,13 +73,12 @@ def _fired() -> Any:
 def _learned() -> Any:
     return listing(
         "Learned limits",
-        "By stage and segment (empty: of all stays), the newest that a stall outlasted: between low and high it lies with "
+        "By stage and segment (empty: of all stays), the newest of the time range: between low and high it lies with "
         "95 % confidence, and it rests on so many stays that had ended.",
         f"""
-        SELECT stage, segment, count() AS stalls, argMax(limit_seconds, entered_at) / 3600 AS limit_hours,
-            argMax(limit_low_seconds, entered_at) / 3600 AS low,
-            argMax(tuple(limit_high_seconds), entered_at).1 / 3600 AS high,
-            argMax(limit_ended, entered_at) AS stays, max(entered_at) AS newest
+        SELECT rule AS stage, segment, argMax(limit_seconds, day) / 3600 AS limit_hours,
+            argMax(low_seconds, day) / 3600 AS low, argMax(tuple(high_seconds), day).1 / 3600 AS high,
+            argMax(ended, day) AS stays, max(day) AS newest
         {_LEARNED}
         GROUP BY stage, segment
         ORDER BY stage, segment
@@ -85,18 +92,17 @@ def _over_time() -> list[Any]:
     return [
         history(
             "Learned limits over time",
-            "With their 95 % bounds (low, high), by the day on which the stay began that outlasted them.",
+            "With their 95 % bounds (low, high), by the day on which the stays begin that they hold for.",
             f"""
-            SELECT toStartOfDay(entered_at) AS day, concat({_OF}, ' ', bound.1) AS of, avg(bound.2) / 3600 AS hours
+            SELECT {_DAY} AS time, concat({_OF}, ' ', bound.1) AS of_what, assumeNotNull(bound.2) / 3600 AS hours
             FROM
             (
-                SELECT entered_at, stage, segment, arrayJoin([('limit', toNullable(limit_seconds)),
-                    ('low', limit_low_seconds), ('high', limit_high_seconds)]) AS bound
+                SELECT day, rule, segment,
+                    arrayJoin([('limit', limit_seconds), ('low', low_seconds), ('high', high_seconds)]) AS bound
                 {_LEARNED}
             )
             WHERE isNotNull(bound.2)
-            GROUP BY day, of
-            ORDER BY day
+            ORDER BY time, of_what
             """,
             unit="h",
         ),
@@ -104,10 +110,9 @@ def _over_time() -> list[Any]:
             "Stays that learned limits rest on",
             "How many had ended, by stage and segment; who still went on then counts too, as not known yet.",
             f"""
-            SELECT toStartOfDay(entered_at) AS day, {_OF} AS of, max(limit_ended) AS stays
+            SELECT {_DAY} AS time, {_OF} AS of_what, ended AS stays
             {_LEARNED}
-            GROUP BY day, of
-            ORDER BY day
+            ORDER BY time, of_what
             """,
         ),
     ]

@@ -29,12 +29,14 @@ _STUCK_IN_RANGE = f"since <= $__toTime AND ifNull({OVER_AT}, $__toTime) >= $__fr
 def stalls() -> Any:
     """The dashboard, ready to be encoded."""
     about = "Journeys that stay in a stage beyond its limit. Times are event times, in UTC."
+    stages = (
+        "SELECT stage FROM ${database}.stalls_daily "
+        "UNION DISTINCT SELECT rule FROM ${database}.learned_limits WHERE of = 'stage'"
+    )
     begun = (
         board("stalls", "stalls", about, since="now-30d", refresh="1m")
         .link(link_to("Live overview", "live"))
-        .with_variable(
-            filter_variable("stage", "Stage", "SELECT DISTINCT stage FROM ${database}.stalls_daily")
-        )
+        .with_variable(filter_variable("stage", "Stage", stages))
         .with_variable(
             filter_variable("owner", "Team", "SELECT DISTINCT owner FROM ${database}.stalls_daily")
         )

@@ -17,6 +17,8 @@ from published_records import (
     at,
     figure,
     identified,
+    journey,
+    learned,
     letter,
     linked,
     override,
@@ -32,6 +34,7 @@ from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.migrate import migrate
 from pipeline.warehouse.sink import WarehouseSink
 from schemas.finding import PromiseFinding, StallFinding, ValueFinding, ValueStatus
+from schemas.state import JourneyState, LearnedState, StageVisit
 
 DATABASE = "throughline_dashboards"
 COOKIE, KIOSK = "cookie:" + "0c" * 16, "cookie:" + "0d" * 16
@@ -116,6 +119,60 @@ def learned_limits() -> list[StallFinding]:
     ]
 
 
+def what_was_learned() -> list[LearnedState]:
+    """Limits of a stage, day by day: some were told anew, one was taken back; and curves of promises."""
+    everybody = {"limit_seconds": 86_400, "low_seconds": 79_200, "high_seconds": 93_600}
+    ships = {**everybody, "segment": "ship", "high_seconds": None}
+    hours = [3_600.0 * hour for hour in range(1, 101)]
+    long = {**everybody, "limit_seconds": 48 * 3_600, "percentiles": hours[:60]}
+    promised = {"of": "promise", **dict.fromkeys(everybody)}
+    return [
+        learned("packing", "2018-05-03", 400, **everybody),
+        learned("packing", "2018-05-03", 412, 1, **everybody),
+        learned("packing", "2018-05-04", 420, **{**long, "limit_seconds": 200 * 3_600}),
+        learned("packing", "2018-05-04", 90, **ships),
+        learned("packing", "2018-05-05", 430, **everybody),
+        learned("packing", "2018-05-06", 435, **long),
+        learned("packing", "2018-05-07", 10, **{**long, "percentiles": hours[:5]}),
+        learned("packing", "2018-05-07", 440, 1, **long),
+        learned("packing", "2018-05-07", 95, **{**ships, "percentiles": hours[:10]}),
+        learned("packing", "2018-05-08", 441, **everybody),
+        learned("packing", "2018-05-08", 0, 1, **dict.fromkeys(everybody), percentiles=[]),
+        learned("arrival", "2018-05-06", 9, **promised, segment="express", percentiles=hours[:5]),
+        learned("arrival", "2018-05-06", 1_302, 1, **promised, segment="express", percentiles=hours),
+        learned("arrival", "2018-05-07", 2_000, **promised, percentiles=hours[:20]),
+        learned("arrival", "2018-05-07", 700, **promised, segment="express", percentiles=hours[:10]),
+        learned("arrival", "2018-05-05", 0, **promised, segment="express", percentiles=[]),
+    ]
+
+
+def what_is_open() -> tuple[list[PromiseFinding], list[JourneyState]]:
+    """Promises and visits of which nothing is settled yet when time is at 9:00 on the 8th."""
+    made = [("2018-05-06 21:00", "express"), ("2018-05-07 09:00", None), ("2018-05-05 09:00", "express")]
+    promises = [
+        promise(
+            f"o-{n}",
+            when,
+            rule="arrival",
+            journey_key=f"o-{n}",
+            detected_at=at(when),
+            owner="carrier",
+            detail={"forecast": {**FORECAST, "segment": segment}},
+        )
+        for n, (when, segment) in enumerate(made)
+    ]
+    entered = ["2018-05-07 09:00", "2018-05-07 21:00", "2018-05-06 08:00", "2018-05-04 10:00"]
+    journeys = [
+        journey(
+            journey_id=f"order:o-{n}" if n != 3 else "order:o-7",
+            journey_key=f"o-{n}",
+            stages=[StageVisit(stage="packing", entered_at=at(when))],
+        )
+        for n, when in enumerate(entered)
+    ]
+    return promises, journeys
+
+
 def a_week_in_may() -> list[Consumed]:
     """Something for every panel: two domains, every status of a promise, stalls open and resolved, letters."""
     day = "2018-05-02"
@@ -150,6 +207,7 @@ def a_week_in_may() -> list[Consumed]:
                 *promised_figures(day),
                 *forecasts(),
                 *learned_limits(),
+                *what_is_open()[0],
             ],
             TOPOLOGY.findings,
         ),
@@ -166,6 +224,8 @@ def a_week_in_may() -> list[Consumed]:
                 identified(CUSTOMER, ANNA, CUSTOMER),
                 identified(OTHER, BERT, OTHER),
                 identified(KIOSK, BERT, KIOSK, shared=True),
+                *what_was_learned(),
+                *what_is_open()[1],
             ],
             TOPOLOGY.state,
         ),

@@ -139,7 +139,7 @@ def test_figures_of_the_week(filled: Warehouse) -> None:
         "Shared identifiers": 1,
         "Refused links": 2,
         "Overrides pending": 1,
-        "Promises made": 27,
+        "Promises made": 30,
         "Kept by the first date, %": 44,
         "Kept by the latest date, %": 45.8,  # by it, one is open yet
         "Told anew": 1,
@@ -257,22 +257,67 @@ def test_which_limit_fired_is_told_by_when_the_stalls_began(filled: Warehouse) -
 def test_learned_limits_are_told_with_their_bounds_by_stage_segment_and_day(filled: Warehouse) -> None:
     table = {row["segment"]: row for row in rows_of(filled, "Learned limits")}
 
-    assert {segment: (row["stage"], row["stays"]) for segment, row in table.items()} == {
-        "": ("packing", 412),
-        "ship": ("packing", 412),
+    told = ("stage", "stays", "low", "limit_hours", "high")
+    assert {segment: [row[name] for name in told] for segment, row in table.items()} == {
+        "": ["packing", 440, 22, 48, 26],
+        "ship": ["packing", 95, 22, 24, None],
     }
-    assert [table[""][name] for name in ("low", "limit_hours", "high")] == [79_200.25 / 3600, 24, 26]
-    assert (table["ship"]["low"], table["ship"]["high"]) == (79_200.25 / 3600, None)
-    over_time = rows_of(filled, "Learned limits over time")
-    assert {(str(row["day"])[:10], row["of"]): row["hours"] for row in over_time} == {
+    assert {segment: str(row["newest"]) for segment, row in table.items()} == {
+        "": "2018-05-07",
+        "ship": "2018-05-07",
+    }
+    over_time = {
+        (str(row["time"])[:10], row["of_what"]): row["hours"]
+        for row in rows_of(filled, "Learned limits over time")
+    }
+    assert {key: hours for key, hours in over_time.items() if key[1] == "packing limit"} == {
         ("2018-05-03", "packing limit"): 24,
-        ("2018-05-03", "packing low"): 79_200.25 / 3600,
-        ("2018-05-03", "packing high"): 26,
-        ("2018-05-04", "packing of ship limit"): 24,
-        ("2018-05-04", "packing of ship low"): 79_200.25 / 3600,
+        ("2018-05-04", "packing limit"): 200,
+        ("2018-05-05", "packing limit"): 24,
+        ("2018-05-06", "packing limit"): 48,
+        ("2018-05-07", "packing limit"): 48,
     }
+    assert {key[1]: hours for key, hours in over_time.items() if key[0] == "2018-05-04"} == {
+        "packing limit": 200,
+        "packing low": 22,
+        "packing high": 26,
+        "packing of ship limit": 24,
+        "packing of ship low": 22,
+    }
+
+
+@pytest.mark.services
+def test_on_how_much_a_limit_rests_is_told_day_by_day_stall_or_no_stall(filled: Warehouse) -> None:
     rest = rows_of(filled, "Stays that learned limits rest on")
-    assert {row["of"]: row["stays"] for row in rest} == {"packing": 412, "packing of ship": 412}
+
+    # of the 3rd the last word counts, that of the 8th was taken back
+    assert [(str(row["time"])[:10], row["stays"]) for row in rest if row["of_what"] == "packing"] == [
+        ("2018-05-03", 412),
+        ("2018-05-04", 420),
+        ("2018-05-05", 430),
+        ("2018-05-06", 435),
+        ("2018-05-07", 440),
+    ]
+    assert [row["stays"] for row in rest if row["of_what"] == "packing of ship"] == [90, 95]
+
+
+@pytest.mark.services
+def test_learned_limits_are_those_of_the_chosen_stages_and_teams_of_a_part_of_a_day_too(
+    filled: Warehouse,
+) -> None:
+    afternoon = replace(MAY, start=datetime(2018, 5, 7, 15, tzinfo=UTC))
+    chosen = [
+        {"stage": ["packing"]},
+        {"owner": ["logistics"]},
+        {"stage": ["returns"]},
+        {"owner": ["returns"]},
+    ]
+    found = [
+        len(rows_of(filled, "Learned limits", replace(afternoon, chosen={**MAY.chosen, **each})))
+        for each in chosen
+    ]
+
+    assert found == [2, 2, 0, 0]
 
 
 @pytest.mark.services
