@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from grafana.forecasts import forecasts
+from grafana.live_forecasts import breaking_next
 from grafana.panels import (
     FULL,
     THIRD,
@@ -44,7 +45,7 @@ def promise_ledger() -> Any:
     )
     add_panels(begun, [*_figures(), *_makers(), *_owers(), *_dates(), _escalated()])
     add_section(begun, "Promises of a figure", promised_figures(), first_id=100)
-    add_section(begun, "Forecasts", forecasts(), first_id=200)
+    add_section(begun, "Forecasts", [*forecasts(), breaking_next()], first_id=200)
     return begun.build()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from grafana.limits import OVER_AT, STUCK_HOURS, limits
+from grafana.live_forecasts import stuck_next
 from grafana.panels import (
     FULL,
     THIRD,
@@ -43,6 +44,7 @@ def stalls() -> Any:
     )
     add_panels(begun, [*_figures(), *_swamplands(), _stuck_now(), *_freeing()])
     add_section(begun, "Limits, escalation, teams", limits(), first_id=100)
+    add_section(begun, "Who is likely to get stuck", [stuck_next()], first_id=200)
     return begun.build()
 
 

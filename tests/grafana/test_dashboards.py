@@ -321,6 +321,52 @@ def test_learned_limits_are_those_of_the_chosen_stages_and_teams_of_a_part_of_a_
 
 
 @pytest.mark.services
+def test_open_promises_are_ranked_by_how_probable_it_is_at_the_end_of_time_that_they_break(
+    filled: Warehouse,
+) -> None:
+    found = rows_of(filled, "Most likely to break next")
+
+    # it is the 8th, 9:00. Of one 24 h old 80 of 100 outlast all that is known, the due time too. Of one 36 h old 64 of 100
+    # last longer, and 52 longer than the 48 h until it is due. Of the third nothing is known any more.
+    told = ("journey_key", "percent", "percent_when_made", "earlier_ones", "segment", "hours_left")
+    assert [[row[name] for name in told] for row in found] == [
+        ["o-1", 100, 12.5, 2_000, "", 24],
+        ["o-0", pytest.approx(100 * 52 / 64), 12.5, 1_302, "express", 12],
+    ]
+    assert [str(row["due_at"])[:16] for row in found] == ["2018-05-09 09:00", "2018-05-08 21:00"]
+    assert {(row["journey_type"], row["owed_by"], row["rule"]) for row in found} == {
+        ("order", "logistics", "arrival")
+    }
+    assert [row["finding_id"] for row in found] == ["o-1", "o-0"]
+
+
+@pytest.mark.services
+def test_open_visits_are_ranked_by_how_probable_it_is_at_the_end_of_time_that_they_become_stalls(
+    filled: Warehouse,
+) -> None:
+    found = rows_of(filled, "Most likely to get stuck next")
+
+    # 52 of 100 last longer than 48 h, 76 longer than 24 h and 88 longer than 12 h. The third is beyond its limit, the fourth
+    # is a stall.
+    told = ("journey_key", "percent", "earlier_ones", "stage", "owner", "hours_left")
+    assert [[row[name] for name in told] for row in found] == [
+        ["o-0", pytest.approx(100 * 52 / 76), 440, "packing", "logistics", 24],
+        ["o-1", pytest.approx(100 * 52 / 88), 440, "packing", "logistics", 36],
+    ]
+    assert [str(row["due_at"])[:16] for row in found] == ["2018-05-09 09:00", "2018-05-09 21:00"]
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("title", ["Most likely to break next", "Most likely to get stuck next"])
+def test_what_comes_next_is_that_of_the_chosen_teams(filled: Warehouse, title: str) -> None:
+    def of(owner: str) -> list[dict[str, Any]]:
+        return rows_of(filled, title, replace(MAY, chosen={**MAY.chosen, "owner": [owner]}))
+
+    assert len(of("logistics")) == 2
+    assert of("returns") == []
+
+
+@pytest.mark.services
 def test_what_was_escalated_or_given_up_is_told_by_stage(filled: Warehouse) -> None:
     found = {row["stage"]: row for row in rows_of(filled, "Escalated and abandoned")}
 
