@@ -7,11 +7,12 @@ from datetime import datetime
 
 from rich.text import Text
 
+from pipeline.cli.figures_text import in_unit, promised_in_words
 from pipeline.core.instants import EPOCH, NEVER, SECOND, moment
 from pipeline.core.messages import Entry, Micros
 from pipeline.core.rules import JUDGES, PromiseRule, StageRule
 from pipeline.operations.explanation import Explanation, Segment
-from pipeline.warehouse.explained import Detail, Figure, Published
+from pipeline.warehouse.explained import Detail, Published
 
 _TERMS = 6
 """Of a sum that is written out; of more, only the total is told."""
@@ -24,7 +25,7 @@ def lines_of_figure(published: Published, entries: Sequence[Entry]) -> Iterator[
     yield from _head(published, "promise")
     yield Text("The rule", "bold")
     yield Text(
-        f"  {_promised(detail)}, by the word of {_WORD.get(detail.basis, detail.basis)}; owed by {detail.owed_by}"
+        f"  {promised_in_words(detail)}, by the word of {_WORD.get(detail.basis, detail.basis)}; owed by {detail.owed_by}"
     )
     if detail.tolerance:
         yield Text(f"  {detail.tolerance:.0%} of it may be missed")
@@ -39,13 +40,11 @@ def lines_of_figure(published: Published, entries: Sequence[Entry]) -> Iterator[
             )
     yield Text("")
     yield Text("The conclusion", "bold")
-    unit = f" {detail.unit}" if detail.unit else ""
     if detail.observed is None:
         yield Text(f"  nothing observed: {said.status}")
     else:
-        yield Text(
-            f"  {detail.measured} of {detail.observations} observed: {detail.observed:g}{unit}: {said.status}"
-        )
+        observed = in_unit(detail.observed, detail.unit)
+        yield Text(f"  {detail.measured} of {detail.observations} observed: {observed}: {said.status}")
     if detail.gap is not None and detail.promised_to and detail.kind in _SUMS:
         sums = _SUMS[detail.kind].format(observed=f"{detail.observed:g}", promised=f"{detail.promised_to:g}")
         yield Text(f"  gap {sums} = {detail.gap:+.4g}, positive is worse")
@@ -65,15 +64,6 @@ _SUMS = {
     "at_least": "({promised} - {observed}) / {promised}",
     "equals": "|{observed} - {promised}| / {promised}",
 }
-
-
-def _promised(detail: Figure) -> str:
-    unit = f" {detail.unit}" if detail.unit else ""
-    if detail.promised_to is None:
-        return f"{detail.kind.replace('_', ' ')} what was usual, which is not known yet"
-    if detail.kind == "range":
-        return f"from {detail.promised_from:g} to {detail.promised_to:g}{unit}"
-    return f"{detail.kind.replace('_', ' ')} {detail.promised_to:g}{unit}"
 
 
 def _head(published: Published, what: str) -> Iterator[Text]:

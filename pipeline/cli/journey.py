@@ -12,19 +12,30 @@ import typer
 from rich.text import Text
 
 from pipeline.cli.console import out
+from pipeline.cli.figures_text import in_unit, promised_in_words
 from pipeline.cli.which import Name, map_of, settings_of
 from pipeline.errors import ThroughlineError
 from pipeline.warehouse.client import Warehouse
-from pipeline.warehouse.queries import JourneyRow, PromiseRow, StallRow, TimeLine, TouchpointRow, journey_of
+from pipeline.warehouse.queries import (
+    JourneyRow,
+    PromiseRow,
+    StallRow,
+    TimeLine,
+    TouchpointRow,
+    ValueRow,
+    journey_of,
+)
 
 _SAID = {"made": "open", "revised": "open, promised anew", "at_risk": "open, at risk"}
 _PROMISE = {
     "kept": "green",
+    "exceeded": "green",
     "broken": "bold red",
     "at_risk": "yellow",
     "made": "cyan",
     "revised": "cyan",
     "cancelled": "dim",
+    "lapsed": "dim",
 }
 
 
@@ -87,8 +98,8 @@ class Line(NamedTuple):
     time: datetime
     what: str
     by: str
-    note: str = ""
     style: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def show_time_line(line: TimeLine) -> None:
@@ -104,8 +115,8 @@ def show_time_line(line: TimeLine) -> None:
             ),
             soft_wrap=True,
         )
-        if entry.note:
-            _plain(f"{'':23}{entry.note}")
+        for note in entry.notes:
+            _plain(f"{'':23}{note}")
 
 
 def _plain(text: str) -> None:
@@ -122,7 +133,12 @@ def _within(journey: JourneyRow) -> str:
 
 
 def _entries(line: TimeLine) -> list[Line]:
-    return [*map(_touchpoint, line.touchpoints), *map(_promise, line.promises), *map(_stall, line.stalls)]
+    return [
+        *map(_touchpoint, line.touchpoints),
+        *map(_promise, line.promises),
+        *map(_value, line.values),
+        *map(_stall, line.stalls),
+    ]
 
 
 def _touchpoint(each: TouchpointRow) -> Line:
@@ -131,7 +147,7 @@ def _touchpoint(each: TouchpointRow) -> Line:
         notes.append("unmapped")
     if each.outcome == "failure":
         notes.append("failure")
-    return Line(each.time, each.type, each.owner or each.source, "  ".join(notes))
+    return Line(each.time, each.type, each.owner or each.source, notes=("  ".join(notes),) if notes else ())
 
 
 def _promise(each: PromiseRow) -> Line:
@@ -140,17 +156,39 @@ def _promise(each: PromiseRow) -> Line:
         if each.gap_hours is None
         else f", {abs(each.gap_hours):,.1f} h {'late' if each.gap_hours > 0 else 'early'}"
     )
-    what = f"promise {each.rule}: {_SAID.get(each.status, each.status)}{gap}"
-    note = f"made {_short(each.made_at)} by {each.made_by} {_id(each.finding_id)}"
-    return Line(each.due_at, what, each.owed_by, note, _PROMISE.get(each.status, ""))
+    return Line(each.due_at, _became(each, gap), each.owed_by, _PROMISE.get(each.status, ""), (_made(each),))
+
+
+def _value(each: ValueRow) -> Line:
+    """When it was settled, or observed last; before that when it will be settled, if that is known."""
+    time = each.cancelled_at or each.closed_at or each.observed_at or each.closes_at or each.made_at
+    gap = ""
+    if each.gap is not None:
+        gap = (
+            f", {abs(each.gap):.1%} {'worse' if each.gap > 0 else 'better'}" if each.gap else ", as promised"
+        )
+    observed = "nothing observed"
+    if each.observed is not None:
+        sums = f"{each.measured} of {each.observations}"
+        observed = f"observed {in_unit(each.observed, each.unit)} ({sums})"
+    notes = (_made(each), f"{promised_in_words(each)}, {observed}")
+    return Line(time, _became(each, gap), each.owed_by, _PROMISE.get(each.status, ""), notes)
+
+
+def _became(each: PromiseRow | ValueRow, gap: str) -> str:
+    return f"promise {each.rule}: {_SAID.get(each.status, each.status)}{gap}"
+
+
+def _made(each: PromiseRow | ValueRow) -> str:
+    return f"made {_short(each.made_at)} by {each.made_by} {_id(each.finding_id)}"
 
 
 def _stall(each: StallRow) -> Line:
     until = f"left {_short(each.left_at)}" if each.left_at else "still there"
+    notes = [f"entered {_short(each.entered_at)}, {until} {_id(each.finding_id)}"]
     if each.abandoned_at:
-        until += f", given up {_short(each.abandoned_at)}"
-    note = f"entered {_short(each.entered_at)}, {until} {_id(each.finding_id)}"
-    return Line(each.since, f"stuck in {each.stage}", each.owner, note, "bold red")
+        notes.append(f"given up {_short(each.abandoned_at)}")
+    return Line(each.since, f"stuck in {each.stage}", each.owner, "bold red", tuple(notes))
 
 
 def _id(finding: str) -> str:

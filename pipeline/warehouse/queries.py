@@ -69,6 +69,34 @@ class PromiseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueRow:
+    """The last revision of a promise of a figure. `promised_from` and `promised_to` are one but in a range; `observed` is
+    what was made (`measured`) of so many `observations`, in `unit` (empty: it has none); a positive `gap` is worse.
+    """
+
+    finding_id: str
+    rule: str
+    kind: str
+    status: str
+    journey_id: str
+    made_at: datetime
+    made_by: str
+    owed_by: str
+    measured: str
+    unit: str
+    promised_from: float | None
+    promised_to: float | None
+    observed: float | None
+    observations: int
+    gap: float | None
+    observed_at: datetime | None
+    closes_at: datetime | None
+    closed_at: datetime | None
+    cancelled_at: datetime | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class StallRow:
     """The last revision of a stall; `since` is entry plus limit, `left_at` None while the customer is there. What was given
     up (`abandoned_at`) is over all the same.
@@ -95,6 +123,7 @@ class TimeLine:
     touchpoints: list[TouchpointRow]
     journeys: list[JourneyRow]
     promises: list[PromiseRow]
+    values: list[ValueRow]
     stalls: list[StallRow]
 
 
@@ -184,6 +213,13 @@ FROM promises FINAL
 WHERE person_id = %(person)s AND status != 'withdrawn'
 ORDER BY made_at, finding_id"""
 
+_VALUES = """
+SELECT finding_id, rule, kind, status, journey_id, made_at, made_by, owed_by, measured, unit, promised_from, promised_to,
+    observed, observations, gap, observed_at, closes_at, closed_at, cancelled_at, revision
+FROM value_promises FINAL
+WHERE person_id = %(person)s AND status != 'withdrawn'
+ORDER BY made_at, finding_id"""
+
 _STALLS = """
 SELECT finding_id, person_id, journey_id, stage, owner, status, entered_at, since, limit_seconds, left_at, abandoned_at
 FROM stalls FINAL
@@ -235,6 +271,7 @@ def time_line(warehouse: Warehouse, person: UUID) -> TimeLine:
         [TouchpointRow(*row) for row in warehouse.query(_TOUCHPOINTS, asked)],
         [JourneyRow(*row) for row in warehouse.query(_JOURNEYS, asked)],
         [PromiseRow(*row) for row in warehouse.query(_PROMISES, asked)],
+        [ValueRow(*row) for row in warehouse.query(_VALUES, asked)],
         [StallRow(*row) for row in warehouse.query(_STALLS, asked)],
     )
 

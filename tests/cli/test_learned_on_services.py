@@ -90,6 +90,20 @@ def test_a_stall_by_a_learned_limit_is_explained(learned: Replayed) -> None:
     assert done.out.rstrip().endswith("revision 0: opened, when time had come to 2018-05-12 18:00")
 
 
+def test_a_promised_figure_is_on_the_time_line_and_its_finding_is_explained(learned: Replayed) -> None:
+    shown = learned.throughline("journey", "c-3", "--name", learned.name).out
+    [(finding, observed)] = re.findall(
+        r"^2018-05-02 10:00:00  promise one_delivery: kept, as promised +carriers\n"
+        r" +made 2018-05-01 10:00:00 by sales.order.placed \(([0-9a-f]{8})\)\n +(.*)$",
+        shown,
+        re.MULTILINE,
+    )
+    assert observed.rstrip() == "at most 1, observed 1 (count of 1)"
+    done = learned.throughline("explain", finding, "--name", learned.name)
+    assert done.code == 0, done.err
+    assert done.out.startswith("promise one_delivery of order o-3: kept")
+
+
 def test_a_promise_with_a_forecast_is_explained(learned: Replayed) -> None:
     done = learned.throughline(
         "explain", finding_of(learned, "promise delivery: open, at risk"), "--name", learned.name

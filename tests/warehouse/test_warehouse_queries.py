@@ -10,6 +10,7 @@ from published_records import (
     TOPOLOGY,
     Consumed,
     at,
+    figure,
     journey,
     override,
     person,
@@ -33,6 +34,10 @@ def write(warehouse: Warehouse, records: list[Consumed]) -> None:
     WarehouseSink(warehouse, TOPOLOGY, lambda _: None, refused).write(records)
 
 
+OBSERVED = {
+    **figure("v-1", "2018-05-01 09:00").detail.model_dump(),
+    "observed_at": at("2018-05-04 08:00"),
+}
 BERTS = {"person_id": str(BERT), "identifier": "customer_id:" + "0b" * 16}
 
 
@@ -61,6 +66,10 @@ def world(warehouse: Warehouse) -> Warehouse:
                     promise("p-1", "2018-05-01 09:00"),
                     promise("p-1", "2018-05-01 09:00", "broken", 1),
                     promise("p-2", "2018-05-01 09:00", "withdrawn", 1),
+                    figure("v-1", "2018-05-01 09:00"),
+                    figure("v-1", "2018-05-01 09:00", "broken", 1, detail=OBSERVED),
+                    figure("v-2", "2018-05-01 09:00", "withdrawn"),
+                    figure("v-3", "2018-05-01 09:00", person_id=str(BERT)),
                     stall("s-1", "2018-05-02 10:00", person_id=str(ORDER_7)),
                     stall("s-1", "2018-05-02 10:00", revision=1),
                     stall("s-2", "2018-05-01 10:00", "resolved", stuck_hours=4, person_id=str(BERT)),
@@ -116,6 +125,17 @@ def test_a_time_line_holds_everything_of_the_person_in_order(world: Warehouse) -
     assert [(p.rule, p.status, p.revision, p.due_at) for p in line.promises] == [
         ("delivery", "broken", 1, at("2018-05-03 09:00"))
     ]
+    assert [(v.finding_id, v.rule, v.status, v.revision, v.observed_at) for v in line.values] == [
+        ("v-1", "consumption", "broken", 1, at("2018-05-04 08:00"))
+    ]
+    [value] = line.values
+    assert (value.kind, value.promised_from, value.promised_to, value.unit) == ("at_most", 6, 6, "l/100km")
+    assert (value.measured, value.observations, value.observed, value.gap) == ("mean", 3, 7.8, 0.3)
+    assert (value.made_at, value.made_by, value.owed_by) == (
+        at("2018-05-01 09:00"),
+        "marketing.ad.seen",
+        "engines",
+    )
     assert [(s.stage, s.status, s.since) for s in line.stalls] == [
         ("in_transit", "opened", at("2018-05-03 10:00")),
         ("returns", "abandoned", at("2018-05-03 10:00")),
