@@ -213,6 +213,8 @@ def _conclusion(explanation: Explanation) -> Iterator[str]:
         yield f"the limit was reached at {_at(due)}"
     else:
         yield f"due at {_at(due)}"
+    if explanation.given_up_at is not None:
+        yield f"given up at {_at(explanation.given_up_at)}"
     if by is not None:
         gap = by.time - due
         when = "at the very due time" if gap == 0 else f"{_long(abs(gap))} {'late' if gap > 0 else 'early'}"

@@ -65,7 +65,7 @@ class Segment:
 class Explanation:
     """`due`: the instant that decides, of a stage when the visit becomes a stall; NEVER if there is none. `end`: up to
     where the clock is laid out. `target`: what has to run, None for an instant that was told. `is_learned`: others decided
-    on the limit of a stage, or on when a promise is at risk.
+    on the limit of a stage, or on when a promise is at risk. `given_up_at`: when a stall was abandoned, if it was.
     """
 
     rule: Rule
@@ -79,6 +79,7 @@ class Explanation:
     settled_by: Entry | None
     segments: list[Segment] = field(default_factory=list)
     is_learned: bool = False
+    given_up_at: Micros | None = None
 
 
 def explain(
@@ -215,6 +216,7 @@ def _of_stage(visit: Visit, told: list[Act], until: Micros) -> Explanation:
         visit.left,
         segments,
         is_learned,
+        stalls.given_up(visit) if status == "abandoned" else None,
     )
 
 

@@ -169,6 +169,25 @@ def test_a_visit_is_explained_like_a_promise() -> None:
     assert sum(spent for _, _, _, spent in segments(found)) == 7.0
 
 
+@pytest.mark.parametrize("happened", [[("02 09:00", OPENED)], [("02 09:00", OPENED), ("03 10:00", SOLVED)]])
+def test_a_stall_that_was_given_up_is_explained_by_when_whether_or_not_it_was_left(happened: Told) -> None:
+    found = explained(handling(abandoned_after="10h"), happened, "04 00:00")
+    said = Said(
+        "stall", "handling", "abandoned", UUID(int=7), "j", "case", "7", datetime(2026, 3, 4, tzinfo=UTC), []
+    )
+    text = [str(line) for line in lines_of(Published("f" * 32, said, []), found)]
+    reached = text.index("  the limit was reached at 2026-03-02 13:00")
+    assert text[reached + 1] == "  given up at 2026-03-02 23:00"
+    assert text[reached + 2].endswith(": abandoned")
+
+
+def test_a_stall_that_was_not_given_up_says_nothing_of_it() -> None:
+    found = explained(
+        handling(abandoned_after="10h"), [("02 09:00", OPENED), ("02 22:00", SOLVED)], "04 00:00"
+    )
+    assert (found.status, found.given_up_at) == ("resolved", None)
+
+
 def test_what_a_promise_of_a_figure_makes_of_a_touchpoint_is_nothing_of_the_visits() -> None:
     journey_map = handling()
     [journey] = journey_map["journeys"].values()
