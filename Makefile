@@ -35,7 +35,8 @@ test-fast: $(INSTALLED)  ## what needs no services, on the interpreted core: not
 
 LAWS ?= 3
 laws: setup  ## the laws alone, over ten times as many random worlds as `make test`; LAWS=30 for a night
-	LAWS=$(LAWS) $(BIN)/python -m pytest -q -n 2 -k "laws or oracle" tests/core tests/warehouse tests/shadow
+	LAWS=$(LAWS) $(BIN)/python -m pytest -q -n 2 -k "laws or oracle or without_what_its_rule_says" \
+	  tests/core tests/warehouse tests/shadow tests/simulate
 
 T ?=
 faults: setup  ## every fault scenario, long and short, and what was injected and compared; T=name: those of that name
