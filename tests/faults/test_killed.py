@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.services]
 
 MOMENTS = ("output", "changelog", "position", "committing", "committed", "acknowledged")
 POINTS = (
-    *(f"{stage}.{moment}" for stage in ("ingest", "identity", "journey", "learner") for moment in MOMENTS),
+    *(f"{stage}.{moment}" for stage in ("ingest", "identity", "journey") for moment in MOMENTS),
     *(f"warehouse.{moment}" for moment in ("gathered", "inserted", "touched", "written")),
     "buckets.recomputed",
 )

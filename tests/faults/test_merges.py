@@ -21,7 +21,7 @@ from test_killed import MOMENTS
 from test_switched_off import differences
 from workload import send
 
-from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, LINK_FRAMES, STAY_FRAMES, Frames
+from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, LINK_FRAMES, Frames
 from pipeline.core.tokens import partition_of_person
 from pipeline.settings import Settings
 
@@ -30,10 +30,9 @@ pytestmark = [pytest.mark.services]
 STEPS = {
     "linker": ("Heard",),
     "identity": ("Heard", "Assign", "Depart", "Carry"),
-    "journey": ("Release", "Receive", "Limits"),
-    "learner": ("Stayed",),
+    "journey": ("Release", "Receive"),
 }
-"""Every message of a merge, and of what is learned of stays that move, by the stage that handles it."""
+"""Every message of a merge, by the stage that handles it."""
 POINTS = tuple(
     f"{stage}.{moment}@{message}"
     for stage, messages in STEPS.items()
@@ -47,7 +46,6 @@ _FRAMES: dict[str, Frames[Any]] = {
     "linker": LINK_FRAMES,
     "identity": IDENTITY_FRAMES,
     "journey": JOURNEY_FRAMES,
-    "learner": STAY_FRAMES,
 }
 _decode = msgspec.json.Decoder().decode
 Check = Callable[..., None]
