@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import switched_off
 
 import agents.app
-from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, LINK_FRAMES, STAY_FRAMES, Frames
+from pipeline.core.frames import IDENTITY_FRAMES, JOURNEY_FRAMES, LINK_FRAMES, Frames
 from pipeline.engine.changelog import POSITION_KEY
 from pipeline.engine.stage_work import StageWork
 from pipeline.engine.unit import TransactionOutbox, Unit
@@ -43,7 +43,6 @@ _FRAMES: dict[str, Frames[Any]] = {
     "linker": LINK_FRAMES,
     "identity": IDENTITY_FRAMES,
     "journey": JOURNEY_FRAMES,
-    "learner": STAY_FRAMES,
 }
 _now = threading.local()
 """`stage` that works in this thread, and its `batch`."""
