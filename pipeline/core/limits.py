@@ -21,7 +21,7 @@ from pipeline.ports import Store
 
 _PERIODS: Final = 400
 """Periods whose limits are held unpacked."""
-_EXPIRED: Final = 4_000
+EXPIRED = 4_000
 """Entries of the index that one batch lets go of at most."""
 _LIMITS, _STAYS, _AFFECTED, _MARKED = b"l", b"v", b"a", b"k"
 Of = tuple[str, str | None]
@@ -42,7 +42,8 @@ class LearnedLimits:
         self._after = b""
         marked = store.get(_MARKED)
         self._marked = -1 if marked is None else int.from_bytes(marked, "big")
-        self._expired = 0
+        self._final = 0
+        """Before this period limits do not change any more; whose stays began then is to be forgotten."""
 
     def find(self, rule: LearnedRule, opening: Entry) -> tuple[Limit, str | None] | None:
         """The limit for what this touchpoint opened, and the segment that it is of, None: of all."""
@@ -72,7 +73,7 @@ class LearnedLimits:
             self._store.put(_key(_AFFECTED, period), b"")
         elif self._affected[0] == period:
             self._after = b""
-        self._expire(period)
+        self._final = max(self._final, period - REVISED - BEHIND)
 
     @property
     def has_affected(self) -> bool:
@@ -80,7 +81,9 @@ class LearnedLimits:
         return bool(self._affected)
 
     def take_affected(self, count: int) -> list[str]:
-        """Up to `count` of them."""
+        """Up to `count` of them; nobody is remembered any more whose limits are final."""
+        if self._final:
+            self._expire()
         taken: list[str] = []
         while self._affected and len(taken) < count:
             period = self._affected[0]
@@ -125,19 +128,17 @@ class LearnedLimits:
             limits = self._limits[period] = {(rule, segment): limit for rule, segment, limit in found}
         return limits
 
-    def _expire(self, period: int) -> None:
-        """Forget whose stays began so long ago that their limits are final."""
-        if period <= self._expired:
-            return
+    def _expire(self) -> None:
+        """Forget whose stays began so long ago that their limits are final, some in each batch."""
         gone: list[bytes] = []
         for key, _ in self._store.scan(_STAYS):
-            if int.from_bytes(key[1:5], "big") >= period - REVISED - BEHIND or len(gone) >= _EXPIRED:
+            if int.from_bytes(key[1:5], "big") >= self._final or len(gone) >= EXPIRED:
                 break
             gone.append(key)
         for key in gone:
             self._store.delete(key)
-        if len(gone) < _EXPIRED:
-            self._expired = period
+        if len(gone) < EXPIRED:
+            self._final = 0  # until the limits of another day come
 
 
 def facts_of(person: str, digest: bytes) -> list[Fact]:

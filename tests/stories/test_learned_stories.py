@@ -189,6 +189,17 @@ def _day(period: int) -> str:
     return f"{moment(period * DAY):%Y-%m-%d %H:%M}"
 
 
+def test_more_than_a_batch_forgets_are_forgotten_by_the_next_ones(monkeypatch: Any) -> None:
+    monkeypatch.setattr("pipeline.core.limits.EXPIRED", 2)
+    story = Story(shop())
+    for number in range(5):
+        story.happens("2026-03-01 09:00", SHIPPED, order=str(number), customer=str(number))
+    story.until("2026-03-02 00:00")
+    story.learns(_day(us("2026-03-01 00:00") // DAY + REVISED + BEHIND + 1), STAGE, {None: limit(1)})
+    left = [sum(1 for key in story.batch().store if key[:1] == b"v") for _ in range(3)]
+    assert left == [3, 1, 0]
+
+
 # -- what the learner is told
 
 
