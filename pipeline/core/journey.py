@@ -74,7 +74,7 @@ class Journey:
 
     `where` names the stages that it is in. `has_news`: something has happened that a conclusion may hang on;
     `next_deadline` is the instant at which time alone may change one, or an earlier one. `names` remembers the
-    names of findings.
+    names of findings, and `owners` of which rule each is; None: of another journey's.
     """
 
     __slots__ = (
@@ -87,6 +87,7 @@ class Journey:
         "key",
         "names",
         "next_deadline",
+        "owners",
         "promises",
         "rules",
         "stages",
@@ -109,6 +110,7 @@ class Journey:
         self.has_news = True
         self.next_deadline = NEVER
         self.names: dict[tuple[str, str, str], str] = {}
+        self.owners: dict[str, Rule | None] = {}
 
     def finding_id(self, rule: Rule, opening: Entry) -> str:
         """The name of a finding of this journey; a refolded journey asks for the same names again."""
@@ -116,7 +118,21 @@ class Journey:
         name = self.names.get(key)
         if name is None:
             name = self.names[key] = finding_id(rule, self.id, opening)
+            self.owners[name] = rule
         return name
+
+    def owner_of(self, name: str, opening: Entry) -> Rule | None:
+        """The rule by which this touchpoint opened a finding here; None if it did so in another journey."""
+        if name in self.owners:
+            return self.owners[name]
+        of = self.rules
+        rules: tuple[Rule, ...] = (*of.promises, *of.values, *of.stages, *of.learned)
+        for rule in rules:
+            if finding_id(rule, self.id, opening) == name:
+                self.owners[name] = rule
+                return rule
+        self.owners[name] = None
+        return None
 
     def is_empty(self) -> bool:
         """Nothing belongs to it any more."""
@@ -171,6 +187,7 @@ class Journey:
         cut = self.entries[:count]
         del self.entries[:count]
         self.names.clear()
+        self.owners.clear()
         before = Journey(self.rules, self.key, self.id, self.base)
         before.entries = cut
         before.refold()

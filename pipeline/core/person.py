@@ -228,14 +228,11 @@ class Person:
 
     def suspect(self, journey: Journey, entry: Entry) -> None:
         """Let everything that was published of an opening in a journey prove itself again."""
-        published = {known.finding_id for known in entry.findings}
-        of = journey.rules
-        rules: tuple[Rule, ...] = (*of.promises, *of.values, *of.stages, *of.learned)
-        for rule in rules:
-            name = journey.finding_id(rule, entry)
-            if name in published:
+        for known in entry.findings:
+            rule = journey.owner_of(known.finding_id, entry)
+            if rule is not None:
                 # of two contents the first is the one that was published
-                self.suspects.setdefault(name, Suspect(journey, rule, entry))
+                self.suspects.setdefault(known.finding_id, Suspect(journey, rule, entry))
 
     def holds_withdrawals(self) -> bool:
         """Whether something has to be withdrawn that nobody would withdraw if the trail went elsewhere."""

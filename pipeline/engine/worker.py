@@ -50,6 +50,11 @@ log = get_logger(__name__)
 
 _STOP_SECONDS = 10.0
 """For leaving the group and closing clients, after the batches are done."""
+TURN_SECONDS = 0.02
+"""For so long a unit may keep Python's lock while others want it. With Python's own 5 ms the units at work, each over
+megabytes of its own, push one another out of the processor's caches: 15 of 125 µs of CPU a touchpoint. The event loops
+wait as long, which is little beside a fetch.
+"""
 
 
 class EngineApp(faust.App):  # type: ignore[misc]
@@ -210,6 +215,7 @@ def run_worker(app: EngineApp) -> int:
     because a thread that does not return cannot be joined.
     """
     keep_little()
+    sys.setswitchinterval(TURN_SECONDS)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     with asyncio.Runner() as runner:
         return runner.run(_live(app))
