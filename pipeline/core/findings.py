@@ -13,13 +13,13 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.core import promises, stalls, value_conclusions, values
-from pipeline.core.conclusions import attributes, promise_finding, stall_finding
+from pipeline.core.conclusions import promise_finding, stall_finding
 from pipeline.core.frames import FrameWriter
 from pipeline.core.instants import NEVER
 from pipeline.core.journey import TOLD, Journey
 from pipeline.core.limits import LearnedLimits, facts_of, merge_told
 from pipeline.core.messages import GOING_ON, Entry, Fact, Micros, Published, Stayed
-from pipeline.core.outputs import Finding, encode, moment
+from pipeline.core.outputs import Finding, PromiseFinding, StallFinding, encode, moment
 from pipeline.core.person import Person, Suspect
 from pipeline.core.promises import Making, PromiseFold
 from pipeline.core.rules import LearnedRule, PromiseRule, Rule, StageRule, ValueRule
@@ -106,18 +106,22 @@ class Findings:
 
     def _promise(self, person: Person, journey: Journey, making: Making) -> None:
         rule, entry, by = making.rule, making.entry, making.settled_by
-        settled_by = by and (by.time, by.source, by.id)
-        facts = (entry.time, entry.type, making.due, making.at_risk_at, rule.owner, rule.severity)
-        content: tuple[Any, ...] = (making.status, person.id, settled_by, facts)
-        if rule.calendar is not None:
-            content += (rule.calendar.name,)
-        if making.learned is not None:
-            content += (*making.learned,)
-        if making.terms is not None or rule.attributes:
-            content += (making.passed, making.terms, attributes(rule, entry))
-        revision = self._revision(person, journey, rule, making, content)
+        _name(journey, rule, making)
+        finding: PromiseFinding | None = None
+        content: Any
+        if making.terms is None and not rule.steps and not rule.attributes and making.learned is None:
+            # all that is said of it, in short: most promises are so plain
+            settled_by = by and (by.time, by.source, by.id)
+            facts = (entry.time, entry.type, making.due, making.at_risk_at, rule.owner, rule.severity)
+            calendar = None if rule.calendar is None else rule.calendar.name
+            content = (making.status, person.id, settled_by, facts, calendar)
+        else:
+            finding = promise_finding(person, journey, making)
+            # that a due time passed which does not decide is told as well, by a revision that says nothing else
+            content = (making.passed, finding)
+        revision = self._revision(person, journey, making, content)
         if revision is not None:
-            self._publish(promise_finding(person, journey, making), revision)
+            self._publish(finding or promise_finding(person, journey, making), revision)
 
     def _values(self, person: Person, journey: Journey, rule: ValueRule, fold: ValueFold) -> Micros:
         """Publish the value promises of a rule and keep those still measured; the soonest of their deadlines."""
@@ -139,10 +143,11 @@ class Findings:
         return soonest
 
     def _value(self, person: Person, journey: Journey, rule: ValueRule, making: ValueMaking) -> None:
-        content = value_conclusions.content(rule, making, person.id)
-        revision = self._revision(person, journey, rule, making, content)
+        _name(journey, rule, making)
+        finding = value_conclusions.value_finding(person, journey, rule, making)
+        revision = self._revision(person, journey, making, finding)
         if revision is not None:
-            self._publish(value_conclusions.value_finding(person, journey, rule, making), revision)
+            self._publish(finding, revision)
 
     def _stalls(self, person: Person, journey: Journey, rule: StageRule, fold: StageFold) -> Micros:
         """Publish the stalls of a stage and let go of the visits that ended; the deadline of the one
@@ -221,38 +226,37 @@ class Findings:
             return
         visit.status, visit.passed = status, passed
         entry, left = visit.entry, visit.left
-        content: tuple[Any, ...] | None = None
-        if status != "withdrawn":
+        _name(journey, rule, visit)
+        finding: StallFinding | None = None
+        content: Any = None
+        if status == "withdrawn":
+            if not entry.findings:
+                return
+        elif (
+            rule.calendar is None
+            and not rule.is_told_more
+            and visit.learned is None
+            and status != "abandoned"
+        ):
             by = left and (left.time, left.source, left.id)
             content = (status, person.id, by, (entry.time, visit.limit, rule.owner, rule.severity))
-            if status == "abandoned":
-                content += (stalls.given_up(visit),)
-            if visit.learned is not None:
-                content += (*visit.learned,)
-            if rule.calendar is not None:
-                content += (visit.since, rule.calendar.name)
-            if rule.is_told_more:
-                content += (passed, visit.since, visit.clock, visit.warnings, attributes(rule, entry))
-        elif not entry.findings:
-            return
-        revision = self._revision(person, journey, rule, visit, content)
+        else:
+            content = finding = stall_finding(person, journey, visit)
+        revision = self._revision(person, journey, visit, content)
         if revision is not None:
-            self._publish(stall_finding(person, journey, visit), revision)
+            self._publish(finding or stall_finding(person, journey, visit), revision)
 
     def _revision(
         self,
         person: Person,
         journey: Journey,
-        rule: Rule,
         opening: Making | ValueMaking | Visit,
-        content: tuple[Any, ...] | None,
+        content: Any,
     ) -> int | None:
-        """The revision to publish `content` as (None: that it does not hold); None if that was published
-        already.
+        """The revision to publish as; None if the same was published already. `content` decides whether it was: all that
+        the finding says, or the finding itself before it has a number; None: that it does not hold.
         """
         name = opening.finding_id
-        if not name:
-            name = opening.finding_id = journey.finding_id(rule, opening.entry)
         if person.suspects:
             person.suspects.pop(name, None)
         digest = WITHDRAWN if content is None else blake2b(_pack(content), digest_size=8).digest()
@@ -300,6 +304,12 @@ class Findings:
         finding.revision = revision
         finding.detected_at = self._detected_at
         self._send(self._topic, encode(finding), key=finding.finding_id.encode())
+
+
+def _name(journey: Journey, rule: Rule, opening: Making | ValueMaking | Visit) -> None:
+    """Give an opening the name of its finding."""
+    if not opening.finding_id:
+        opening.finding_id = journey.finding_id(rule, opening.entry)
 
 
 def merge_published(

@@ -257,6 +257,12 @@ class MemoryPipeline:
                 partition, store, self._ingest_config(topic), self._plan, self._tokens
             )
 
+    def restart_under(self, plan: Plan) -> None:
+        """Build all logics anew under another plan, as workers do that are started with another map."""
+        self._plan = plan
+        for queue in self._waiting:
+            self.restart(queue)
+
     def store(self, topic: str, partition: int) -> MemoryStore:
         """What the stage that reads this partition keeps."""
         return self._stores[topic, partition]

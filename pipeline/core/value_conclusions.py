@@ -31,14 +31,6 @@ def told(making: ValueMaking, status: ValueStatus) -> Told:
     )
 
 
-def content(rule: ValueRule, making: ValueMaking, person: str) -> tuple[Any, ...]:
-    """All that decides what its finding says."""
-    entry = making.entry
-    how = (rule.kind, rule.measured, rule.tolerance, rule.owner, rule.severity)
-    facts = (entry.time, entry.type, making.promised, making.end, making.per, how)
-    return (making.told, person, facts, attributes(rule, entry))
-
-
 def value_finding(person: Person, journey: Journey, rule: ValueRule, making: ValueMaking) -> ValueFinding:
     """What was concluded of a value promise."""
     assert making.told is not None

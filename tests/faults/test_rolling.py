@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 CHANGES = {
     "expected: 36h": "expected: 20h",
     "due: {within: 24h}": "due: {within: 18h}",
-    "expected: 4d": "expected: 3d",
+    "expected: 6d": "expected: 5d",
+    "times: 3": "times: 2",
+    "probability: 50%": "probability: 60%",
 }
 
 
