@@ -226,21 +226,16 @@ class Findings:
             return
         visit.status, visit.passed = status, passed
         entry, left = visit.entry, visit.left
+        if status == "withdrawn" and not entry.findings:
+            return
         _name(journey, rule, visit)
         finding: StallFinding | None = None
         content: Any = None
-        if status == "withdrawn":
-            if not entry.findings:
-                return
-        elif (
-            rule.calendar is None
-            and not rule.is_told_more
-            and visit.learned is None
-            and status != "abandoned"
-        ):
+        is_plain = rule.calendar is None and not rule.is_told_more and visit.learned is None
+        if is_plain and status not in ("withdrawn", "abandoned"):
             by = left and (left.time, left.source, left.id)
             content = (status, person.id, by, (entry.time, visit.limit, rule.owner, rule.severity))
-        else:
+        elif status != "withdrawn":
             content = finding = stall_finding(person, journey, visit)
         revision = self._revision(person, journey, visit, content)
         if revision is not None:
