@@ -51,9 +51,8 @@ log = get_logger(__name__)
 _STOP_SECONDS = 10.0
 """For leaving the group and closing clients, after the batches are done."""
 TURN_SECONDS = 0.02
-"""For so long a unit may keep Python's lock while others want it. With Python's own 5 ms the units at work, each over
-megabytes of its own, push one another out of the processor's caches: 15 of 125 µs of CPU a touchpoint. The event loops
-wait as long, which is little beside a fetch.
+"""For so long a unit may keep Python's lock while others want it. With Python's own 5 ms a worker that catches up uses a
+sixth more CPU, see docs/engine.md. The event loops wait as long, which is little beside a fetch.
 """
 
 
