@@ -18,6 +18,7 @@ from pipeline.core.frames import FrameWriter
 from pipeline.core.instants import NEVER
 from pipeline.core.journey import EntryKey, Passage
 from pipeline.core.journey_memory import JourneyMemory
+from pipeline.core.learning import period_of
 from pipeline.core.messages import Origin
 from pipeline.core.outputs import JourneyContext
 from pipeline.core.person import Arrival, Person
@@ -76,24 +77,24 @@ class Evaluation:
         self._evaluate(person)
         if person.touched or person.vanished or person.is_changed:
             self._owe_states(person)
-        if len(person.trail) > self._config.trail_entries:
-            self.state(person)
-            self._counts.update(
-                shorten(person, self._plan, self._config.trail_entries, self._config.duplicate_ids)
-            )
-        journeys = person.journeys.values()
-        person.next_deadline = min([journey.next_deadline for journey in journeys], default=NEVER)
-        self._memory.schedule(person.id, person.next_deadline)
-        self._memory.persons.save(person)
+        self._save(person)
 
-    def judge_again(self, person: Person) -> None:
-        """Conclude anew what limits that were learned since may decide."""
-        for journey in person.journeys.values():
-            if journey.rules.learned:
-                journey.is_stale = True
-                person.touched[journey.id] = journey
-        self.conclude(person)
-
+    def judge_again(self, person: Person, period: int) -> None:
+        """Judge anew what began in a period whose limits are others now. No state says anything of limits."""
+        if person.touched or person.vanished or person.suspects:
+            self.conclude(person)  # folded anew under a changed map as it was unpacked, and so all of it is judged
+            return
+        affected = [
+            journey
+            for journey in person.journeys.values()
+            if journey.rules.learned and any(period_of(entry.time) == period for entry in journey.openings())
+        ]
+        for journey in affected:
+            person.refold(journey, ())
+            self._findings.evaluate(person, journey)
+        if affected:
+            self._findings.withdraw_suspects(person)
+            self._save(person)
     def refold(self, person: Person) -> None:
         """Refold what is stale and publish the touchpoints that have waited for it."""
         asked = {(arrival.entry.source, arrival.entry.id) for arrival in person.waiting}
@@ -125,6 +126,18 @@ class Evaluation:
                     evaluate(person, journey)
         if person.suspects:
             self._findings.withdraw_suspects(person)
+
+    def _save(self, person: Person) -> None:
+        """Keep the person, with a trail within its bound, and say when time will change something."""
+        if len(person.trail) > self._config.trail_entries:
+            self.state(person)
+            self._counts.update(
+                shorten(person, self._plan, self._config.trail_entries, self._config.duplicate_ids)
+            )
+        journeys = person.journeys.values()
+        person.next_deadline = min([journey.next_deadline for journey in journeys], default=NEVER)
+        self._memory.schedule(person.id, person.next_deadline)
+        self._memory.persons.save(person)
 
     def state(self, person: Person) -> None:
         """Publish the states that are owed of a person."""

@@ -32,7 +32,7 @@ def micros_of(duration: timedelta) -> int:
 
 def moment(instant: int) -> datetime:
     """The aware UTC datetime of `instant` microseconds; raises OverflowError outside the years 1 to 9999."""
-    return EPOCH + timedelta(microseconds=instant)
+    return EPOCH + timedelta(0, 0, instant)
 
 
 def parse_instant(text: str) -> int:

@@ -1,8 +1,8 @@
 """Journeys: the touchpoints of a trail that share a correlation key in, promises and visits out.
 
-A journey's state is a fold over its entries in trail order. An entry behind all others extends it; any
-other change makes it stale, and `refold` computes it anew. Both give the same state. What was cut off the
-trail lives on in the journey's `base`, from which a refold starts.
+A journey's state is a fold over its entries in trail order. An entry behind all others extends it, one that does
+nothing in it may come and go anywhere; any other change makes it stale, and `refold` computes it anew. All give the
+same state. What was cut off the trail lives on in the journey's `base`, from which a refold starts.
 """
 
 from __future__ import annotations
@@ -25,11 +25,8 @@ from pipeline.core.values import ValueFold
 
 EntryKey = tuple[str, str]
 Names = tuple[str, ...]
-Moves = tuple[Names, Names]
-"""The names of the stages that a touchpoint entered and left."""
 Passage = tuple[Names, Names, Names]
 """The names of the stages that a touchpoint entered, left, and left the journey in."""
-_STAYED: Moves = ((), ())
 TOLD: Final = "t"
 """With this begins the name under which a touchpoint keeps what the learner was told of it; a finding's is hexadecimal."""
 Lost = tuple[str, int]
@@ -72,13 +69,15 @@ def finding_id(rule: Rule, journey: str, opening: Entry) -> str:
 class Journey:
     """One journey of a person. `promises`, `values` and `stages` are in the order of its rules, None until one is used.
 
-    `where` names the stages that it is in. `has_news`: something has happened that a conclusion may hang on;
+    `where` names the stages that it is in, and `been` those that it was in since each touchpoint that changed that; before
+    the first of them it was where its base left it. `has_news`: something has happened that a conclusion may hang on;
     `next_deadline` is the instant at which time alone may change one, or an earlier one. `names` remembers the
     names of findings, and `owners` of which rule each is; None: of another journey's.
     """
 
     __slots__ = (
         "base",
+        "been",
         "ended_at",
         "entries",
         "has_news",
@@ -106,6 +105,7 @@ class Journey:
         self.base = base
         self.ended_at: Micros | None = None
         self.where: Names = ()
+        self.been: list[tuple[Entry | None, Names]] = []
         self.is_stale = False
         self.has_news = True
         self.next_deadline = NEVER
@@ -150,9 +150,9 @@ class Journey:
     def last_at(self) -> Micros:
         return self.entries[-1].time if self.entries or self.base is None else self.base.last_at
 
-    def add(self, entry: Entry) -> Moves | None:
-        """Take in an entry. None: it was not the last, the journey is stale and says nothing until
-        refolded.
+    def add(self, entry: Entry) -> Passage | None:
+        """Take in an entry; what it did. None: something else may have come of what is behind it, so that the journey is
+        stale and says nothing until refolded.
         """
         entries = self.entries
         if not self.is_stale and (
@@ -161,22 +161,37 @@ class Journey:
             entries.append(entry)
             return self._apply(entry)
         entries.insert(place_behind(entries, order(entry)), entry)
-        self.is_stale = True
-        return None
+        if self.is_stale or not self.is_idle(entry):
+            self.is_stale = True
+            return None
+        return ((), (), self._where_at(entry))
 
     def remove(self, entry: Entry) -> None:
         """Take out an entry that was added."""
         del self.entries[place_behind(self.entries, order(entry)) - 1]
-        self.is_stale = True
+        if not self.is_idle(entry):
+            self.is_stale = True
+
+    def is_idle(self, entry: Entry) -> bool:
+        """Whether a touchpoint does nothing here, wherever it stands, and nothing was published that it opened."""
+        return entry.type not in self.rules.actions and not entry.findings
+
+    def _where_at(self, entry: Entry) -> Names:
+        """The stages that it was in when this happened."""
+        place = order(entry)
+        for change, where in reversed(self.been):
+            if change is None or order(change) < place:
+                return where
+        return ()
 
     def refold(self, asked: Container[EntryKey] = ()) -> dict[EntryKey, Passage]:
         """Compute the state anew. For each entry that was asked about, what it did."""
         self._begin()
         passages = {}
         for entry in self.entries:
-            moves = self._apply(entry)
+            passage = self._apply(entry)
             if asked and (key := (entry.source, entry.id)) in asked:
-                passages[key] = (*moves, self.where)
+                passages[key] = passage
         self.is_stale = False
         self.has_news = True
         return passages
@@ -191,6 +206,8 @@ class Journey:
         before = Journey(self.rules, self.key, self.id, self.base)
         before.entries = cut
         before.refold()
+        since = [(change, where) for change, where in self.been if change is not None and order(change) > place]
+        self.been = [(None, before.where), *since]
         for mine, theirs in zip(self.values, before.values, strict=True):
             if mine is not None and theirs is not None:
                 theirs.drop_settled(mine)
@@ -277,12 +294,13 @@ class Journey:
         self.stages = [None] * len(self.rules.stages)
         self.ended_at = None
         self.where = ()
+        self.been = []
         if base is not None:
             self.ended_at = base.ended_at
             self._restore_promises(base)
             self._restore_values(base)
             self._restore_stages(base)
-            self._locate()
+            self._locate(None)
 
     def _restore_promises(self, base: Base) -> None:
         for index, rule in enumerate(self.rules.promises):
@@ -299,17 +317,18 @@ class Journey:
             if rule.name in base.stages:
                 self.stages[index] = stalls.restored(rule, base.stages[rule.name])
 
-    def _locate(self) -> None:
-        """Say where the journey is, in the order of its rules."""
+    def _locate(self, change: Entry | None) -> None:
+        """Say where the journey is since this touchpoint, in the order of its rules. None: since its base."""
         rules = self.rules.stages
         self.where = tuple(
             [rules[index].name for index, fold in enumerate(self.stages) if fold is not None and fold.inside]
         )
+        self.been.append((change, self.where))
 
-    def _apply(self, entry: Entry) -> Moves:
+    def _apply(self, entry: Entry) -> Passage:
         actions = self.rules.actions.get(entry.type)
         if actions is None:
-            return _STAYED
+            return ((), (), self.where)
         self.has_news = True
         entered: Names = ()
         left: Names = ()
@@ -328,10 +347,9 @@ class Journey:
                 self._value(act, index, entry)
             else:
                 self._stage(index).set_clock(act, entry)
-        if not entered and not left:
-            return _STAYED
-        self._locate()
-        return entered, left
+        if entered or left:
+            self._locate(entry)
+        return entered, left, self.where
 
     def _promise(self, act: int, index: int, entry: Entry) -> None:
         fold = self.promises[index]

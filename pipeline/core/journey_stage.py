@@ -19,7 +19,7 @@ from collections.abc import Iterable
 
 from pipeline.core import moves
 from pipeline.core.cutting import digest_of, remember, remember_twin
-from pipeline.core.enrich import Enricher
+from pipeline.core.enrich import Enricher, context
 from pipeline.core.evaluation import Evaluation, JourneyConfig
 from pipeline.core.fields import key_text
 from pipeline.core.frames import JOURNEY_FRAMES, FrameWriter
@@ -139,8 +139,8 @@ class JourneyStage:
         for person_id in memory.take_outdated(CHUNK):
             conclude(memory.persons.get(person_id))
         memory.persons.trim()
-        for person_id in memory.limits.take_affected(CHUNK):
-            evaluation.judge_again(memory.persons.get(person_id))
+        for person_id, period in memory.limits.take_affected(CHUNK):
+            evaluation.judge_again(memory.persons.get(person_id), period)
         memory.persons.trim()
         if self._plan.learned and memory.watermark.time is not None:
             # all stays before it have been told, however many conclusions were put off
@@ -201,11 +201,11 @@ class JourneyStage:
                 continue
             journey = person.journey(rules, key)
             journeys.append(journey)
-            moved = journey.add(entry)
-            if moved is None:
+            passage = journey.add(entry)
+            if passage is None:
                 is_waiting = True
             else:
-                contexts.append(JourneyContext(journey.id, rules.name, key, journey.where, *moved))
+                contexts.append(context(journey, *passage))
         if is_waiting:
             for journey in journeys:
                 journey.is_stale = True

@@ -80,15 +80,15 @@ class LearnedLimits:
         """Whether persons wait to be judged by limits that have come or changed."""
         return bool(self._affected)
 
-    def take_affected(self, count: int) -> list[str]:
-        """Up to `count` of them; nobody is remembered any more whose limits are final."""
+    def take_affected(self, count: int) -> list[tuple[str, int]]:
+        """Up to `count` of them, each with the period of its stays; nobody is remembered any more whose limits are final."""
         if self._final:
             self._expire()
-        taken: list[str] = []
+        taken: list[tuple[str, int]] = []
         while self._affected and len(taken) < count:
             period = self._affected[0]
             for key, _ in self._store.scan(_key(_STAYS, period), self._after):
-                taken.append(person_id(b"p" + key[5:]))
+                taken.append((person_id(b"p" + key[5:]), period))
                 self._after = key
                 if len(taken) == count:
                     return taken

@@ -177,21 +177,24 @@ class Person:
         del named[IDENTIFIERS:]
 
     def replace(self, known: Entry, entry: Entry, origin: OriginKey, plan: Plan) -> list[Journey]:
-        """Put another content in the place of an entry; the journeys that the new content belongs to."""
+        """Put another content in the place of an entry; the journeys that the new content belongs to, to be refolded."""
         for rules, key in keys_of(known.fields, plan.journeys):
             self.suspect(self.journey(rules, key), known)
         self.trail.remove(known)
         self.part(known, plan)
         self.insert(entry, origin)
-        return self.join(entry, plan)
-
-    def join(self, entry: Entry, plan: Plan) -> list[Journey]:
-        """Add an entry to its journeys, which are to be refolded."""
         journeys = [self.journey(rules, key) for rules, key in keys_of(entry.fields, plan.journeys)]
         for journey in journeys:
             journey.is_stale = True
             journey.add(entry)
         return journeys
+
+    def join(self, entry: Entry, plan: Plan) -> None:
+        """Add an entry that was another person's to its journeys; those in which it does something are to be refolded."""
+        for rules, key in keys_of(entry.fields, plan.journeys):
+            journey = self.journey(rules, key)
+            journey.is_stale = journey.is_stale or not journey.is_idle(entry)
+            journey.add(entry)
 
     def part(self, entry: Entry, plan: Plan) -> None:
         """Take an entry, which has left the trail, out of its journeys."""

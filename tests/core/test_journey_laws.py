@@ -29,7 +29,7 @@ from laws import examples
 
 from pipeline.core.budget import Budget
 from pipeline.core.instants import moment
-from pipeline.core.journey import open_journey
+from pipeline.core.journey import open_journey, order
 from pipeline.core.messages import Arrive, Entry, JourneyMark, Origin, Parcel, Step, Touchpoint
 from pipeline.core.moves import divert
 from pipeline.core.person import new_person
@@ -37,7 +37,9 @@ from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
 
 START = us("2026-03-01 00:00")
 DAY = 24 * HOUR
-KINDS = [PLACED, CALLED_OFF, APPROVED, SHIPPED, DELIVERED, QUEUED, ANSWERED, REVIEWED]
+LOOKED_AT = "sales.order.looked_at"
+"""Does nothing: the map does not know it."""
+KINDS = [PLACED, CALLED_OFF, APPROVED, SHIPPED, DELIVERED, QUEUED, ANSWERED, REVIEWED, LOOKED_AT]
 PLAN = plan_of(SHOP)
 
 
@@ -187,6 +189,36 @@ def test_extending_a_fold_gives_what_refolding_gives(drawn: list[Happening]) -> 
         refolded.entries = list(grown.entries)
         refolded.refold()
         assert _facts(refolded) == _facts(grown)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(happenings(most=20), st.integers(0, 12), st.randoms(use_true_random=False))
+def test_what_does_nothing_in_a_journey_comes_and_goes_anywhere_without_a_refold(
+    drawn: list[Happening], cut: int, random: Random
+) -> None:
+    entries = [_entry(touchpoint_of(happening)) for happening in distinct(drawn)]
+    [rules] = PLAN.journeys
+    journey = open_journey(rules, "7")
+    for entry in entries:
+        if entry.type != LOOKED_AT:
+            journey.add(entry)
+    journey.refold()
+    if 0 < cut < len(journey.entries):
+        journey.cut(order(journey.entries[cut - 1]))
+    begins = order(journey.entries[0]) if journey.base else None
+    acting = list(journey.entries)
+    idle = [each for each in entries if each.type == LOOKED_AT and (begins is None or order(each) > begins)]
+    before = _facts(journey)
+    for entry in random.sample(idle, len(idle)):
+        passage = journey.add(entry)
+        assert not journey.is_stale
+        refolded = open_journey(rules, "7", journey.base)
+        refolded.entries = list(journey.entries)
+        assert passage == refolded.refold({(entry.source, entry.id)})[entry.source, entry.id]
+    assert journey.entries == sorted([*acting, *idle], key=order)
+    for entry in random.sample(idle, len(idle)):
+        journey.remove(entry)
+    assert (journey.is_stale, journey.entries, _facts(journey)) == (False, acting, before)
 
 
 def _facts(journey: Any) -> Any:
