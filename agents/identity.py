@@ -23,7 +23,6 @@ def register(app: Any, deps: Deps) -> None:
             f"{topic}/{p}" for topic in topology.sources for p in range(topology.source_partitions)
         ),
         kinds=deps.plan.kinds,
-        levels=settings.forward_levels,
         links_topic=topology.links if deps.plan.links else None,
         cache=deps.cache,
     )

@@ -107,12 +107,6 @@ class Settings(BaseSettings):
         ge=0,
         description="How far behind the newest event of its source a touchpoint may come.",
     )
-    forward_levels: int = Field(
-        default=2,
-        ge=1,
-        le=8,
-        description="How often a touchpoint is forwarded from one reference to another: parcel → ticket → order is twice.",
-    )
     trail_entries: int = Field(
         default=4096,
         ge=64,

@@ -72,7 +72,6 @@ def run_config(settings: Settings) -> RunConfig:
         identity_key=settings.identity_key.get_secret_value(),
         now=micros(datetime.now(UTC)),
         lateness=round(settings.lateness_seconds * 1e6),
-        forward_levels=settings.forward_levels,
         trail_entries=settings.trail_entries,
         duplicate_ids=settings.duplicate_ids,
         max_touchpoint_bytes=settings.max_touchpoint_bytes,

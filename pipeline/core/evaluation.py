@@ -82,7 +82,9 @@ class Evaluation:
     def judge_again(self, person: Person, period: int) -> None:
         """Judge anew what began in a period whose limits are others now. No state says anything of limits."""
         if person.touched or person.vanished or person.suspects:
-            self.conclude(person)  # folded anew under a changed map as it was unpacked, and so all of it is judged
+            self.conclude(
+                person
+            )  # folded anew under a changed map as it was unpacked, and so all of it is judged
             return
         affected = [
             journey
@@ -95,6 +97,7 @@ class Evaluation:
         if affected:
             self._findings.withdraw_suspects(person)
             self._save(person)
+
     def refold(self, person: Person) -> None:
         """Refold what is stale and publish the touchpoints that have waited for it."""
         asked = {(arrival.entry.source, arrival.entry.id) for arrival in person.waiting}

@@ -253,7 +253,9 @@ class Findings:
         """
         name = opening.finding_id
         if person.suspects:
-            person.suspects.pop(name, None)
+            suspect = person.suspects.pop(name, None)
+            if suspect is not None and suspect.opening.time != opening.entry.time:
+                self._let_go(person, suspect, opening.entry, name)
         digest = WITHDRAWN if content is None else blake2b(_pack(content), digest_size=8).digest()
         return self._number(person, journey, opening.entry, name, digest)
 
@@ -276,6 +278,14 @@ class Findings:
             opening.findings = (*opening.findings, Published(name, revision, digest))
         person.mark(journey, opening)
         return revision
+
+    def _let_go(self, person: Person, suspect: Suspect, opening: Entry, name: str) -> None:
+        """Withdraw what began at another time, as the other content of its touchpoint says: readers keep a finding under its
+        time, so that a revision with a new one would leave what they have.
+        """
+        revision = self._number(person, suspect.journey, opening, name, WITHDRAWN)
+        if revision is not None:
+            self._withdraw(person, suspect, name, revision)
 
     def _withdraw(self, person: Person, suspect: Suspect, name: str, revision: int) -> None:
         journey, rule, entry = suspect

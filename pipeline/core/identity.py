@@ -30,7 +30,7 @@ import msgspec
 from pipeline.core.budget import Budget
 from pipeline.core.frames import Frames, FrameWriter
 from pipeline.core.identity_marks import IdentityMarks
-from pipeline.core.kinds import IdentifierKind, ranks
+from pipeline.core.kinds import IdentifierKind, most_forwards, ranks
 from pipeline.core.linking import said
 from pipeline.core.messages import (
     Assign,
@@ -65,7 +65,6 @@ _REFERENCE: Final = b"r"
 class IdentityConfig:
     """`sources` are the channels of all ingest partitions, each `topic/partition`.
 
-    `levels` is how often something may be forwarded from one reference to another (parcel → ticket → order is 2).
     `links_topic` is the linker's, None where nothing can link two personal identifiers. What was used lately is kept
     unpacked within `cache`, which all partitions of a worker share.
     """
@@ -75,7 +74,6 @@ class IdentityConfig:
     partitions: int
     sources: tuple[str, ...]
     kinds: Mapping[str, IdentifierKind]
-    levels: int = 2
     links_topic: str | None = None
     cache: Budget = field(default_factory=Budget)
 
@@ -114,7 +112,7 @@ class Identity:
         self._known_pairs: Ration[tuple[Token, Token], Pair] = Ration(config.cache)
         self._pairs = self._known_pairs.recent
         # to the personal identifier, and from there to the one that names the person
-        levels = config.levels + (0 if config.links_topic is None else 2)
+        levels = most_forwards(config.kinds) + (0 if config.links_topic is None else 2)
         self._marks = IdentityMarks(partition, config.partitions, config.sources, levels, store)
 
     @property

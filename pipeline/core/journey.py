@@ -206,7 +206,9 @@ class Journey:
         before = Journey(self.rules, self.key, self.id, self.base)
         before.entries = cut
         before.refold()
-        since = [(change, where) for change, where in self.been if change is not None and order(change) > place]
+        since = [
+            (change, where) for change, where in self.been if change is not None and order(change) > place
+        ]
         self.been = [(None, before.where), *since]
         for mine, theirs in zip(self.values, before.values, strict=True):
             if mine is not None and theirs is not None:

@@ -57,7 +57,8 @@ class JourneyStage:
 
     `counts` counts, since the pipeline began (they are kept with the state): `touchpoints`, `unmapped`,
     `late`, `duplicates`, `reunited` (two copies of one touchpoint that met by a move), `clashes` (of two
-    contents under one id), `beyond_trail` (older than the cut), `cut_touchpoints`, `evicted_ids`,
+    contents under one id), `replaced_unmapped` (given up for another content or copy, and counted as unmapped before),
+    `beyond_trail` (older than the cut), `cut_touchpoints`, `evicted_ids`,
     `forgotten_journeys`, `evicted_journeys`, `lost_promises`, `released`, `received`, `bounced` (reached a
     person that had given them up), `evicted_marks`.
     """
@@ -219,12 +220,19 @@ class JourneyStage:
         self.counts["duplicates"] += 1
         self.counts["clashes"] += entry.digest != known.digest
         if entry.digest < known.digest:
+            self._count_replaced(known, entry)
             entry.findings = known.findings
             before = person.trail.origin_of(known)
             evicted = remember_twin(person, known, before, origin, self._config.duplicate_ids)
             self.counts["evicted_ids"] += evicted
             arrival.journeys.extend(person.replace(known, entry, origin, self._plan))
             person.waiting.append(arrival)
+
+    def _count_replaced(self, known: Entry, entry: Entry) -> None:
+        """What it counted as may have been told by another partition, which no count goes back in."""
+        owners = self._plan.owners
+        if (known.type in owners) != (entry.type in owners):
+            self.counts["unmapped" if known.type in owners else "replaced_unmapped"] += 1
 
     def _pass_by(self, person: Person, entry: Entry, origin: OriginKey, arrival: Arrival) -> bool:
         """Whether a touchpoint is not for the trail: cut already, older than the cut, or given up to

@@ -37,6 +37,12 @@ def ranks(kinds: Mapping[str, IdentifierKind]) -> dict[str, int]:
     return {name: rank for rank, name in enumerate(weakest_first)}
 
 
+def most_forwards(kinds: Mapping[str, IdentifierKind]) -> int:
+    """How often something may be forwarded from one reference to a stronger one: parcel → ticket → order is twice."""
+    references = sum(kind.kind == "reference" for kind in kinds.values())
+    return max(1, references - 1)
+
+
 def can_link(kinds: Mapping[str, IdentifierKind]) -> bool:
     """Whether two personal identifiers can be one person at all."""
     personal = [kind for kind in kinds.values() if kind.kind == "personal"]

@@ -73,7 +73,8 @@ def receive(person: Person, plan: Plan, parcel: Parcel, duplicate_ids: int) -> C
         known = person.trail.index.get((entry.source, entry.id))
         if known is not None:
             counts["reunited"] += 1
-            counts["reunited_unmapped"] += entry.type not in plan.owners
+            gone = known if entry.digest < known.digest else entry
+            counts["replaced_unmapped"] += gone.type not in plan.owners
             counts["clashes"] += known.digest != entry.digest
             counts["evicted_ids"] += _meet_again(person, plan, known, entry, keys[entry.path], duplicate_ids)
         elif person.cut is not None and order(entry) <= person.cut:

@@ -60,7 +60,6 @@ class RunConfig:
     now: Micros
     partitions: int = 1
     lateness: Micros = 600 * SECOND
-    forward_levels: int = 2
     trail_entries: int = 4096
     duplicate_ids: int = 4096
     cache_bytes: int = 4 * 1024 * 1024 * 1024
@@ -338,7 +337,6 @@ class MemoryPipeline:
             partitions=config.partitions,
             sources=tuple(f"{topic}/{partition}" for topic, partition in self._sources),
             kinds=self._plan.kinds,
-            levels=config.forward_levels,
             links_topic=LINKS if self._plan.links else None,
             cache=self._cache,
         )
@@ -392,7 +390,7 @@ def summarise(pipeline: MemoryPipeline, plan: Plan, as_of: Micros) -> Summary:
         # of two copies that met by a move, each was counted when it arrived
         touchpoints=counts["touchpoints"] - counts["reunited"],
         persons=len(pipeline.published.persons()),
-        unmapped=counts["unmapped"] - counts["reunited_unmapped"],
+        unmapped=counts["unmapped"] - counts["replaced_unmapped"],
         dead_letters=len(pipeline.published.dead_letters),
         duplicates=counts["duplicates"] + counts["reunited"],
         promises=promise_counts(plan, findings),

@@ -13,7 +13,9 @@ from pipeline.core.plan import Plan
 from pipeline.core.summary import FindingCount, Summary, promise_counts, stall_counts, value_promise_counts
 from pipeline.warehouse.client import Warehouse
 
-_TOUCHPOINTS = "SELECT uniqExact(source, id), uniqExactIf((source, id), NOT mapped) FROM touchpoints"
+_TOUCHPOINTS = """
+SELECT count(), countIf(NOT mapped)
+FROM (SELECT argMax(mapped, version) AS mapped FROM touchpoints GROUP BY source, id)"""
 _PERSONS = "SELECT count() FROM living_persons"
 _DEAD_LETTERS = "SELECT count() FROM dead_letters FINAL"
 _DUPLICATES = "SELECT sum(count) FROM stage_counts FINAL WHERE name IN ('duplicates', 'reunited')"

@@ -162,7 +162,7 @@ class Journeys:
 class World:
     """All partitions. `step` lets one of them, chosen by `random`, process a few records."""
 
-    def __init__(self, random: Random, partitions: int = 3, sources: int = 1, levels: int = 3) -> None:
+    def __init__(self, random: Random, partitions: int = 3, sources: int = 1) -> None:
         self.random = random
         self.partitions = partitions
         self.config = IdentityConfig(
@@ -171,7 +171,6 @@ class World:
             partitions,
             tuple(f"shop/{n}" for n in range(sources)),
             KINDS,
-            levels,
             cache=Budget(2_000),
         )
         self.logs = Logs()

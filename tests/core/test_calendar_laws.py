@@ -39,7 +39,7 @@ def _shop() -> dict[str, Any]:
 
 
 PLAN = plan_of(_shop())
-CONFIG = RunConfig(identity_key="a test's key", now=START + 400 * DAY, partitions=2, forward_levels=2)
+CONFIG = RunConfig(identity_key="a test's key", now=START + 400 * DAY, partitions=2)
 Told = list[tuple[int, str, str]]
 """Touchpoints: the minute of each, its type, the order."""
 _told = st.lists(

@@ -26,11 +26,13 @@ from pipeline.core.messages import (
     Route,
 )
 from pipeline.core.tokens import person_of
+from schemas.identifiers import IdentifierKind
 
 ORDER, OTHER_ORDER = TOKENS.token("order", "1"), TOKENS.token("order", "2")
 PARCEL = TOKENS.token("parcel", "1")
 ANNA, BERT = TOKENS.token("customer", "A"), TOKENS.token("customer", "B")
-CONFIG = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0", "shop/1"), KINDS, levels=2)
+SESSION = IdentifierKind(kind="reference", strength=200)
+CONFIG = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0", "shop/1"), KINDS)
 
 
 class Partition:
@@ -229,7 +231,7 @@ def test_what_a_reference_knows_is_known_after_a_restart() -> None:
 
 
 def test_references_that_are_no_longer_hot_are_read_again() -> None:
-    config = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0",), KINDS, 2, cache=Budget(4000))
+    config = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0",), KINDS, cache=Budget(4000))
     partition = Partition(config)
     orders = [TOKENS.token("order", str(number)) for number in range(20)]
     # in one batch, and over batches: what changed must not be lost with what is forgotten
@@ -275,7 +277,7 @@ def test_a_batch_tells_its_time_once_behind_everything_else() -> None:
 def test_a_source_that_is_new_holds_time_where_it_is_until_it_speaks() -> None:
     partition = Partition()
     partition.hear(IdentityMark("shop/0", [10]), IdentityMark("shop/1", [10]))
-    more = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0", "shop/1", "shop/2"), KINDS, levels=2)
+    more = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0", "shop/1", "shop/2"), KINDS)
     grown = Partition(more, partition.store)
     assert grown.hear(IdentityMark("shop/0", [20]), IdentityMark("shop/1", [20])) == []
     assert grown.hear(IdentityMark("shop/2", [15])) == [IdentityMark("identity/0", [15])]
@@ -284,7 +286,7 @@ def test_a_source_that_is_new_holds_time_where_it_is_until_it_speaks() -> None:
 def test_a_source_that_is_gone_is_not_waited_for() -> None:
     partition = Partition()
     partition.hear(IdentityMark("shop/0", [10]), IdentityMark("shop/1", [20]))
-    less = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/1",), KINDS, levels=2)
+    less = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/1",), KINDS)
     assert Partition(less, partition.store).hear() == [IdentityMark("identity/0", [20])]
 
 
@@ -294,7 +296,7 @@ def test_a_longer_chain_waits_for_the_new_level_and_time_does_not_go_back() -> N
         partition.hear(
             IdentityMark("shop/0", [5]), IdentityMark("shop/1", [5]), IdentityMark("identity/0", mark)
         )
-    longer = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0", "shop/1"), KINDS, levels=3)
+    longer = IdentityConfig(IDENTITY, JOURNEYS, 1, ("shop/0", "shop/1"), {**KINDS, "session": SESSION})
     grown = Partition(longer, partition.store)
     six = [IdentityMark("shop/0", [6]), IdentityMark("shop/1", [6])]
     assert grown.hear(*six) == [IdentityMark("identity/0", [6, 5, 5])]

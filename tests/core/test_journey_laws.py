@@ -73,15 +73,15 @@ def arrivals(draw: st.DrawFn) -> tuple[list[Happening], list[Happening]]:
     twice.
     """
     told = draw(happenings())
-    others = [_changed(other) for other in told if draw(st.booleans())]
+    others = [_changed(other, draw(st.booleans())) for other in told if draw(st.booleans())]
     everything = [*told, *others]
     again = draw(st.lists(st.sampled_from(everything), max_size=6))
     return everything, draw(st.permutations([*everything, *again]))
 
 
-def _changed(happening: Happening) -> Happening:
+def _changed(happening: Happening, is_another_kind: bool) -> Happening:
     """Another content under the same id."""
-    kind = KINDS[(KINDS.index(happening.kind) + 1) % len(KINDS)]
+    kind = KINDS[(KINDS.index(happening.kind) + is_another_kind) % len(KINDS)]
     return Happening(
         happening.time + HOUR,
         happening.sequence,
@@ -174,6 +174,27 @@ def test_revisions_count_up_from_zero_and_each_says_something_new(
         assert [finding.revision for finding in published] == list(range(len(published)))
         contents = [finding.model_dump(exclude={"revision", "detected_at"}) for finding in published]
         assert all(one != other for one, other in pairwise(contents))
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(arrivals(), st.randoms(use_true_random=False))
+def test_whoever_keeps_a_finding_under_the_time_of_its_opening_keeps_it_once(
+    drawn: tuple[list[Happening], list[Happening]], random: Random
+) -> None:
+    """Another content of a touchpoint may say another time, which tables are sorted by: what they have is withdrawn."""
+    story = Story()
+    tell(story, drawn[1], random, START + 90 * DAY)
+    rows = {(finding.finding_id, _opened(finding)): finding.status for finding in story.findings}
+    last = {finding.finding_id: finding for finding in story.findings}
+    assert {row: status for row, status in rows.items() if status != "withdrawn"} == {
+        (name, _opened(finding)): finding.status
+        for name, finding in last.items()
+        if finding.status != "withdrawn"
+    }
+
+
+def _opened(finding: Any) -> Any:
+    return finding.detail.entered_at if finding.type == "stall" else finding.detail.made_at
 
 
 @settings(max_examples=examples(300), deadline=None)
@@ -306,7 +327,7 @@ def test_a_parcel_that_meets_marks_is_parted_without_loss_and_each_touchpoint_ke
 # -- through all stages
 
 
-CONFIG = RunConfig(identity_key="a test's key", now=START + 400 * DAY, partitions=3, forward_levels=2)
+CONFIG = RunConfig(identity_key="a test's key", now=START + 400 * DAY, partitions=3)
 
 
 @st.composite

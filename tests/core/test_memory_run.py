@@ -13,7 +13,7 @@ from learned_world import shop as learning_shop
 from value_world import fuel
 
 from pipeline.core.dead_letters import TooManyDeadLettersError
-from pipeline.core.run import Result, RunConfig, run
+from pipeline.core.run import MemoryPipeline, Published, Result, RunConfig, run
 from pipeline.core.summary import (
     FindingCount,
     PromiseCounts,
@@ -203,3 +203,55 @@ def test_a_run_counts_promised_figures_and_stalls_by_learned_limits() -> None:
         "one_parcel": ValuePromiseCounts(made=14, kept=12, broken=1, open=1)
     }
     assert found.summary.stalls == {"in_transit": StallCounts(opened=1, open=1, learned=1)}
+
+
+class Revisions(Published):
+    """Keeps every revision."""
+
+    def __init__(self) -> None:
+        super().__init__(keeps_enriched=False)
+        self.told: list[tuple[str, str]] = []
+
+    def finding(self, key: bytes, value: bytes) -> None:
+        said = msgspec.json.decode(value)
+        self.told.append((said["rule"], said["status"]))
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_time_waits_for_what_is_forwarded_along_every_kind_of_reference(partitions: int) -> None:
+    """Of the kinds that are there by default: a session is a parcel's, this a ticket's, that an order's."""
+    order: dict[str, Any] = {**SHOP["journeys"]["order"], "key": "data.order"}
+    revisions = Revisions()
+    config = RunConfig("a test's key", NOW, partitions=partitions)
+    pipeline = MemoryPipeline(plan_of({**SHOP, "journeys": {"order": order}}), config, published=revisions)
+
+    def feed(when: str, kind: str, name: str, identities: dict[str, str], **data: str) -> None:
+        told = msgspec.json.decode(event(when, kind, name, "").value)
+        sent = {**told, "identities": identities, "data": {"order": "7", **data}}
+        pipeline.feed(kind.partition(".")[0], msgspec.json.encode(sent))
+
+    due = "2026-03-05T09:00:00Z"
+    address = {"email": "ann@example.com"}
+    feed("2026-02-01 09:00", "sales.order.looked_at", "0", {**address, "customer_id": "ann"})
+    feed("2026-03-01 09:00", PLACED, "1", {**address, "order_id": "7"}, due=due)
+    for name, one, other in (("2", "order", "ticket"), ("3", "ticket", "parcel"), ("4", "parcel", "session")):
+        feed("2026-03-01 10:00", "sales.order.looked_at", name, {f"{one}_id": "7", f"{other}_id": "7"})
+    pipeline.tick(us("2026-03-02 00:00"))
+    pipeline.drain()
+    feed("2026-03-04 09:00", DELIVERED, "5", {"session_id": "7"})
+    pipeline.tick(us("2026-03-10 00:00"))
+    while waiting := pipeline.waiting():
+        for queue in waiting:
+            pipeline.step(queue, 1)
+    told = [status for rule, status in revisions.told if rule == "delivery"]
+    assert (set(told), told[-1]) == ({"made", "kept"}, "kept")
+
+
+def test_what_is_unmapped_does_not_hang_on_which_of_two_contents_came_first() -> None:
+    contents = [
+        event("2026-03-01 09:00", kind, "1", "7", "ann", due="2026-03-05T09:00:00Z")
+        for kind in (PLACED, "sales.order.looked_at")
+    ]
+    [one, other] = [run_shop(order).summary for order in (contents, contents[::-1])]
+    assert (one.touchpoints, one.unmapped) == (other.touchpoints, other.unmapped)
+    assert one.promises == other.promises

@@ -75,7 +75,6 @@ def _config(settings: Settings) -> RunConfig:
     return replace(
         RunConfig(settings.identity_key.get_secret_value(), _NOW),
         lateness=round(settings.lateness_seconds * 1e6),
-        forward_levels=settings.forward_levels,
         trail_entries=settings.trail_entries,
         duplicate_ids=settings.duplicate_ids,
         max_touchpoint_bytes=settings.max_touchpoint_bytes,
