@@ -111,7 +111,12 @@ class Topology:
         }
         changelog = {**compact, "segment.ms": str(_DAY_MS), "min.cleanable.dirty.ratio": "0.3"}
         letter = {**_FOREVER, "max.message.bytes": str(MAX_LETTER_BYTES)}
-        source = {**_WEEK, "max.message.bytes": str(MAX_RECORD_BYTES)}
+        source = {
+            **_WEEK,
+            "max.message.bytes": str(MAX_RECORD_BYTES),
+            # a producer that says when its event happened must not have retention take it away, nor future times for granted
+            "message.timestamp.type": "LogAppendTime",
+        }
         return [
             *(spec(name, self.source_partitions, source) for name in self.sources),
             spec(self.dead_letter, 1, letter),

@@ -132,7 +132,8 @@ def test_it_ends_although_more_comes_in(settings: Settings) -> None:
             assert [json.loads(each.event)["id"] for each in past.read(None, None)] == found == ["0"]
 
 
-def test_what_retention_took_is_told(settings: Settings) -> None:
+def test_what_retention_took_is_told_by_when_it_was_written(settings: Settings) -> None:
+    """Whatever time its producer gave to a record: else retention would go by that."""
     topic = settings.topology.source("sales")
     producer = Producer(settings.kafka_client)
     for number in range(3):
@@ -148,7 +149,7 @@ def test_what_retention_took_is_told(settings: Settings) -> None:
         assert [json.loads(each.event)["id"] for each in past.read(None, None)] == ["2"]
         (note,) = past.notes()
         assert note == (
-            f"{topic}/1 has lost records to retention and begins with those of 2018-05-01; "
+            f"{topic}/1 has lost records to retention and begins with those of {datetime.now(UTC).date()}; "
             "--source clickhouse reaches further"
         )
 
