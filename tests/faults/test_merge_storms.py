@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from base import counted, read
-from cluster import Cluster, NewSettings, cluster
+from cluster import Cluster, NewSettings, cluster, until
 from linked_workload import LINKED_MAP, assert_persons_of_the_links
 from storm_workload import LARGE, SMALL, Sizes, Storm, storm
 from test_disorder import doubled, in_order_of_arrival
@@ -66,6 +66,7 @@ def test_a_storm_of_merges_while_workers_join_and_leave_with_every_record_twice_
             time.sleep(1)
             leaving = running.workers.pop(0)
             send(running.settings, next(parts))
+            until(lambda: bool(leaving.log()), "the worker that is to leave has begun")  # noqa: B023 - within its round
             leaving.child.ask_to_end()
             assert leaving.await_end() == EXIT_DRAINED, leaving.child.last_words(30)
         running.settle()
