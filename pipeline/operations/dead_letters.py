@@ -3,6 +3,9 @@
 A letter is named by its offset on the dead-letter topic. Sending it again puts its bytes (or corrected ones) on the topic
 that it came from; a touchpoint that was accepted before is recognised by its source and id, so that sending a letter twice
 takes effect once.
+
+A correction is a whole event in JSON, which goes in structured mode however the original came. Of a record in binary mode
+it may be the data alone: then its headers are sent as they were.
 """
 
 from __future__ import annotations
@@ -12,18 +15,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from pipeline.core.dead_letters import FOREIGN, letter_of, original_headers
 from pipeline.errors import ThroughlineError
 from pipeline.operations.clients import explained, patiently, quiet
-from pipeline.operations.sources import SourceWriter
+from pipeline.operations.sources import TICK_HEADER, SourceWriter
 from pipeline.ports import Headers
 from pipeline.topology import MAX_LETTER_BYTES, Topology
 from schemas.dead_letter import DeadLetter
 
 REPLAYED_FROM = "throughline-replayed-from"
 _TIMEOUT = 5.0
+_ATTRIBUTE, _CONTENT_TYPE, _CLOUDEVENT = "ce_", "content-type", b"application/cloudevents"
+_OF_EVENTS = frozenset({"specversion", "identities"})
+"""Attributes that every event has, and that are names of no catalogued data."""
 
 
 class DeadLetterError(ThroughlineError):
@@ -85,7 +92,8 @@ def send_again(
 ) -> int:
     """Put letters back on the topics that they came from, with `corrected` bytes if given; returns how many.
 
-    Raises DeadLetterError, before anything is sent, when one came from no source; SourceNotWritableError.
+    Raises DeadLetterError, before anything is sent, when one came from no source or the correction can't mend it;
+    SourceNotWritableError.
     """
     domains = {topology.source(domain): domain for domain in topology.domains}
     for stored in letters:
@@ -98,12 +106,67 @@ def send_again(
                 f"dead letter {stored.offset} came from {stored.letter.topic}, which is no source of this pipeline; "
                 "internal records are not sent again"
             )
+    contents = [
+        (stored.value, stored.headers)
+        if corrected is None
+        else (corrected, corrected_headers(stored, corrected))
+        for stored in letters
+    ]
     with SourceWriter(options, topology) as writer:
-        for stored in letters:
-            headers = [*stored.headers, (REPLAYED_FROM, f"{topology.dead_letter}/0/{stored.offset}".encode())]
-            content = stored.value if corrected is None else corrected
-            writer.send(domains[stored.letter.topic], stored.key, content, headers)
+        for stored, (value, headers) in zip(letters, contents, strict=True):
+            origin = (REPLAYED_FROM, f"{topology.dead_letter}/0/{stored.offset}".encode())
+            writer.send(domains[stored.letter.topic], stored.key, value, [*headers, origin])
     return len(letters)
+
+
+def corrected_headers(stored: StoredLetter, corrected: bytes) -> Headers:
+    """The headers for `corrected` bytes: a structured event's and the letter's others, or with data alone the letter's.
+
+    Raises DeadLetterError when a record in binary mode was refused for its headers and is given other data, or what is
+    given is not JSON.
+    """
+    if _is_binary(stored.headers) and not _is_event(stored, corrected):
+        _check_headers_were_right(stored)
+        return stored.headers
+    if not corrected:
+        return stored.headers  # a tick has no value
+    kept = [(name, value) for name, value in stored.headers if not _tells_what_the_value_is(name)]
+    return [*kept, (_CONTENT_TYPE, _CLOUDEVENT + b"+json")]
+
+
+def _is_binary(headers: Headers) -> bool:
+    """As ingest tells it: a content type of CloudEvents means structured mode, whatever else is there."""
+    content_type = next((value for name, value in headers if name.lower() == _CONTENT_TYPE), None) or b""
+    if content_type.strip().lower().startswith(_CLOUDEVENT):
+        return False
+    return any(name.startswith(_ATTRIBUTE) for name, _ in headers)
+
+
+def _is_event(stored: StoredLetter, corrected: bytes) -> bool:
+    if not corrected:
+        return False
+    try:
+        found = msgspec.json.decode(corrected)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DeadLetterError(
+            f"the correction of dead letter {stored.offset} is not JSON ({error}); give the whole event, or its data"
+        ) from None
+    # either is enough: an event taken for data might be accepted, and nobody would see that it is wrong
+    return isinstance(found, dict) and not _OF_EVENTS.isdisjoint(found)
+
+
+def _check_headers_were_right(stored: StoredLetter) -> None:
+    told = stored.letter
+    if told.path.split(".")[0] not in {"", "data"}:
+        raise DeadLetterError(
+            f"dead letter {stored.offset} was refused for {told.path}, which was told in its headers, and the correction "
+            "is data alone; give the whole event as JSON, with specversion and all other attributes"
+        )
+
+
+def _tells_what_the_value_is(name: str) -> bool:
+    """Whether a header speaks of the value that a corrected event takes the place of."""
+    return name.startswith(_ATTRIBUTE) or name.lower() == _CONTENT_TYPE or name == TICK_HEADER
 
 
 def _reader(options: Mapping[str, Any]) -> Consumer:

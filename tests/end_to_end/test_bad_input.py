@@ -101,6 +101,43 @@ def test_each_bad_record_becomes_a_letter_and_a_corrected_one_a_touchpoint_once(
         )
 
 
+def in_binary_mode(event: dict[str, Any]) -> list[tuple[str, bytes]]:
+    attributes = {name: value for name, value in event.items() if name != "data"}
+    texts = {name: text if isinstance(text, str) else json.dumps(text) for name, text in attributes.items()}
+    return [
+        *((f"ce_{name}", text.encode()) for name, text in texts.items()),
+        ("content-type", b"application/json"),
+    ]
+
+
+def test_a_record_in_binary_mode_is_corrected_by_its_event_or_by_its_data_alone(
+    new_settings: NewSettings, shop: SmallShop, tmp_path: Path
+) -> None:
+    settings = new_settings(journey_map=shop.map, dead_letter_max_share=1)
+    throughline = command_line(settings, tmp_path)
+    event, data = tmp_path / "event.json", tmp_path / "data.json"
+    event.write_text(json.dumps(order("o-1")), "utf-8")
+    data.write_text(json.dumps(order("o-2")["data"]), "utf-8")
+    with running(settings) as pipeline:
+        with pipeline.writer() as writer:
+            writer.send("sales", b"o-1", data.read_bytes(), in_binary_mode(order("o-1", id=None)))
+            writer.send("sales", b"o-2", b"{", in_binary_mode(order("o-2")))
+            writer.tick(micros(AS_OF))
+        pipeline.wait()
+        no_id, bad_data = pipeline.letters()
+        assert [no_id.letter.path, bad_data.letter.path] == ["id", "data"]
+        refused = throughline("dlq", "replay", no_id.offset, "--corrected", data)
+        assert (refused.code, refused.out) == (2, "")
+        assert "dead letter 0 was refused for id, which was told in its headers" in refused.said
+        for letter, corrected in ((no_id, event), (bad_data, data)):
+            sent = throughline("dlq", "replay", letter.offset, "--corrected", corrected)
+            assert (sent.code, sent.out) == (0, "1 sent again\n")
+        pipeline.wait()
+        summary = pipeline.summary(AS_OF)
+        assert (summary.touchpoints, summary.dead_letters) == (2, 2)
+        assert summary.promises["delivery"].open == 2
+
+
 def test_a_bad_deployment_stops_the_worker_with_what_to_do(
     new_settings: NewSettings, shop: SmallShop, tmp_path: Path
 ) -> None:

@@ -145,12 +145,12 @@ def test_what_lies_beyond_the_read_position_counts_only_if_it_is_a_record(settin
         producer.close()
 
 
-def letter(settings: Settings, offset: int, topic: str = "") -> StoredLetter:
+def letter(settings: Settings, offset: int, topic: str = "", path: str = "id") -> StoredLetter:
     told = DeadLetter.model_validate(
         {
             "code": "wrong_type",
-            "path": "id",
-            "message": "id has to be text",
+            "path": path,
+            "message": f"{path} has to be text",
             "stage": "ingest",
             "topic": topic or settings.topology.source("sales"),
             "partition": 1,
@@ -158,19 +158,42 @@ def letter(settings: Settings, offset: int, topic: str = "") -> StoredLetter:
             "time": "2018-05-01T10:00:00Z",
         }
     )
-    return StoredLetter(offset, told, b"o-1", b"bad bytes", [("ce_id", b"1")])
+    return StoredLetter(offset, told, b"o-1", b"bad bytes", [("ce_id", b"1"), ("region", b"eu")])
+
+
+def sent_to_sales(settings: Settings) -> Read:
+    return [
+        row for partition in (0, 1) for row in read(settings, settings.topology.source("sales"), partition)
+    ]
 
 
 def test_a_letter_sent_again_has_its_key_value_headers_and_where_it_came_from(settings: Settings) -> None:
-    topology = settings.topology
-    assert send_again(settings.kafka_client, topology, [letter(settings, 3)]) == 1
-    assert send_again(settings.kafka_client, topology, [letter(settings, 4)], b"good bytes") == 1
-    found = [row for partition in (0, 1) for row in read(settings, topology.source("sales"), partition)]
-    origin = f"{topology.dead_letter}/0/"
-    assert found == [
-        (b"o-1", b"bad bytes", [("ce_id", b"1"), (REPLAYED_FROM, f"{origin}3".encode())]),
-        (b"o-1", b"good bytes", [("ce_id", b"1"), (REPLAYED_FROM, f"{origin}4".encode())]),
+    assert send_again(settings.kafka_client, settings.topology, [letter(settings, 3)]) == 1
+    origin = f"{settings.topology.dead_letter}/0/3".encode()
+    assert sent_to_sales(settings) == [
+        (b"o-1", b"bad bytes", [("ce_id", b"1"), ("region", b"eu"), (REPLAYED_FROM, origin)])
     ]
+
+
+def test_a_corrected_event_is_sent_in_structured_mode_under_the_key_and_the_other_headers(
+    settings: Settings,
+) -> None:
+    event = b'{"specversion": "1.0", "id": "1"}'
+    assert send_again(settings.kafka_client, settings.topology, [letter(settings, 4)], event) == 1
+    structured = ("content-type", b"application/cloudevents+json")
+    origin = f"{settings.topology.dead_letter}/0/4".encode()
+    assert sent_to_sales(settings) == [
+        (b"o-1", event, [("region", b"eu"), structured, (REPLAYED_FROM, origin)])
+    ]
+
+
+def test_nothing_is_sent_when_a_correction_cannot_mend_one_of_the_letters(settings: Settings) -> None:
+    letters = [letter(settings, 3, path="data.value"), letter(settings, 4)]
+    with pytest.raises(
+        DeadLetterError, match="dead letter 4 was refused for id, which was told in its headers"
+    ):
+        send_again(settings.kafka_client, settings.topology, letters, b'{"value": 7}')
+    assert sent_to_sales(settings) == []
 
 
 def test_nothing_is_sent_when_one_of_the_letters_came_from_no_source(settings: Settings) -> None:
@@ -179,8 +202,7 @@ def test_nothing_is_sent_when_one_of_the_letters_came_from_no_source(settings: S
         DeadLetterError, match=r"dead letter 1 came from \S+ which is no source of this pipeline"
     ):
         send_again(settings.kafka_client, settings.topology, letters)
-    assert read(settings, settings.topology.source("sales"), 0) == []
-    assert read(settings, settings.topology.source("sales"), 1) == []
+    assert sent_to_sales(settings) == []
 
 
 def test_a_record_that_is_no_dead_letter_is_listed_as_such_and_never_sent_again(settings: Settings) -> None:

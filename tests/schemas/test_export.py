@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from schemas.base import DOMAINS
 from schemas.catalogue import CATALOGUE
 from schemas.export import documents, export
 
 PUBLISHED = Path(__file__).parents[2] / "schemas" / "exported"
-
-
-def references(document: Any) -> Iterator[str]:
-    if isinstance(document, dict):
-        if isinstance(document.get("$ref"), str):
-            yield document["$ref"]
-        for value in document.values():
-            yield from references(value)
-    elif isinstance(document, list):
-        for value in document:
-            yield from references(value)
 
 
 def test_the_contracts_are_those_that_were_published(tmp_path: Path) -> None:
@@ -51,25 +37,6 @@ def test_every_contract_is_a_json_schema_with_an_id_of_its_own() -> None:
         Draft202012Validator.check_schema(document)
         assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert len({document["$id"] for document in schemas.values()}) == len(schemas)
-
-
-def test_asyncapi_has_every_public_topic_and_every_reference_leads_somewhere() -> None:
-    found = documents()
-    asyncapi = found["asyncapi.json"]
-    written = {"journeys.enriched", "journeys.findings", "journeys.state", "touchpoints.dead-letter"}
-    assert set(asyncapi["channels"]) == {f"touchpoints.{domain}" for domain in DOMAINS} | written
-    assert {channel["address"] for channel in asyncapi["channels"].values()} == set(asyncapi["channels"])
-    for reference in references(asyncapi):
-        if reference.startswith("#/channels/"):
-            assert reference.removeprefix("#/channels/") in asyncapi["channels"]
-        else:
-            assert reference.removeprefix("./") in found
-
-
-def test_each_type_of_the_catalogue_is_a_message_of_its_domains_topic() -> None:
-    channels = documents()["asyncapi.json"]["channels"]
-    named = {name for domain in DOMAINS for name in channels[f"touchpoints.{domain}"]["messages"]}
-    assert named == {*CATALOGUE, "touchpoint"}
 
 
 def test_the_documents_are_json_that_others_can_read() -> None:
