@@ -14,7 +14,7 @@ from pipeline.ports import Store
 
 
 def register(app: Any, deps: Deps) -> None:
-    topology, settings = deps.topology, deps.settings
+    topology = deps.topology
     config = IdentityConfig(
         identity_topic=topology.identity,
         journeys_topic=topology.journeys,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import calendars, units
-from pipeline.documents import DocumentError, StandIn, load
+from pipeline.documents import Document, DocumentError, StandIn, load
 from schemas.base import Problem
 from schemas.journey_map import JourneyMap
 
@@ -46,8 +46,14 @@ class MapError(DocumentError):
 
 def load_map(path: Path) -> JourneyMap:
     """Read and validate a journey map. Raises MapError with every problem of the file."""
+    return load_map_with_places(path)[0]
+
+
+def load_map_with_places(path: Path) -> tuple[JourneyMap, Document]:
+    """The same with the positions of its file, so that what is found out later can still name the line."""
     try:
-        return resolve(load(path, JourneyMap, _STAND_INS, _unknown)[0])
+        journey_map, document = load(path, JourneyMap, _STAND_INS, _unknown)
+        return resolve(journey_map), document
     except DocumentError as error:
         raise MapError(error.problems) from None
 

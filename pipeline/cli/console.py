@@ -39,6 +39,11 @@ def say(text: str) -> None:
     err.print(text, style="dim", markup=False, soft_wrap=True)
 
 
+def warn(text: str) -> None:
+    """What may be wrong, although the command goes on."""
+    err.print("[yellow]warning:[/yellow]", escape(text), soft_wrap=True)
+
+
 def complain(text: str) -> None:
     """What is wrong, and what to do about it."""
     err.print("[bold red]error:[/bold red]", escape(text), soft_wrap=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,16 +21,14 @@ from pipeline.cli.inputs import (
     check_tables,
     end_of,
     importer,
-    parse_instant,
-    tell_rejections,
+    load_both,
 )
+from pipeline.cli.refused import tell_rejections
 from pipeline.cli.summary import show_summary
-from pipeline.cli.which import check_name
+from pipeline.cli.which import check_name, keep_map, own_map
 from pipeline.core.instants import micros
-from pipeline.core.plan import compile_plan
 from pipeline.embedded.tree import Tree
 from pipeline.imports.importer import ImportedEvent, Importer
-from pipeline.maps import load_map
 from pipeline.operations.caught_up import Lag, Watcher
 from pipeline.operations.feeding import feed
 from pipeline.operations.pipelines import beside, pipeline_tree, require_new
@@ -74,21 +70,20 @@ def replay(
     ] = 3600,
 ) -> None:
     """Send tables through Kafka, wait until ClickHouse holds everything, print the summary read from there."""
-    plan = compile_plan(load_map(journey_map))
+    plan, loaded = load_both(journey_map, mapping)
     settings = beside(read_settings(namespace=name, clock="replay"), workers)
-    own_map = settings.home.resolve() / "replays" / name / "map.yaml"
-    settings = settings.model_copy(update={"journey_map": own_map})
-    check_tables(mapping, data)
+    settings = settings.model_copy(update={"journey_map": own_map(settings)})
+    check_tables(loaded, data)
     with progress(quiet=json) as shown:
-        tables = importer(mapping, data, rejects, shown)
+        tables = importer(loaded, data, rejects, shown)
         coming = _Coming(tables, as_of)
 
         def prepare() -> None:
             if not fresh:
                 require_new(settings, fresh=False)  # before the tables are read, which may take minutes
-            coming.read()
+            coming.read(lambda: tell_rejections(tables.report, rejects, loaded))
             require_new(settings, fresh=fresh)  # removes only now: tables that can't be read replace nothing
-            _keep(journey_map, own_map)
+            keep_map(journey_map, settings)
 
         tree = pipeline_tree(settings, workers, say, share=True, before=prepare)
         with tree:
@@ -109,8 +104,9 @@ def replay(
                     rejected_rows=tables.report.rejected_rows,
                     after_as_of=tables.report.after_as_of,
                 )
-    tell_rejections(tables.report, rejects)
     show_summary(found, as_json=json)
+    if found.dead_letters:
+        say(f"`throughline dlq list --name {name}` shows why there are dead letters")
 
 
 class _Coming:
@@ -119,11 +115,13 @@ class _Coming:
     events: Iterable[ImportedEvent]
     end: datetime
 
-    def __init__(self, tables: Importer, as_of: str | None) -> None:
-        self._tables, self._as_of, self._limit = tables, as_of, parse_instant(as_of)
+    def __init__(self, tables: Importer, as_of: datetime | None) -> None:
+        self._tables, self._as_of = tables, as_of
 
-    def read(self) -> None:
-        self.events = self._tables.events(self._limit)
+    def read(self, tell: Callable[[], None]) -> None:
+        """`tell` is called when it is known what became of the rows, also if that is nothing."""
+        self.events = self._tables.events(self._as_of)
+        tell()
         self.end = end_of(self._as_of, self._tables.report)
 
 
@@ -137,13 +135,6 @@ def wait_until_caught_up(settings: Settings, tree: Tree, shown: Progress, limit:
 
     with closing(Watcher(settings.kafka_client, settings.topology)) as watcher:
         watcher.wait(limit, look)
-
-
-def _keep(journey_map: Path, own: Path) -> None:
-    """A copy of the map for this replay alone: editing the original does not change what it was."""
-    own.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(shutil.SameFileError):
-        shutil.copy(journey_map, own)
 
 
 def register(app: typer.Typer) -> None:

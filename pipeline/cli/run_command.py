@@ -19,18 +19,16 @@ from pipeline.cli.inputs import (
     RejectsFile,
     end_of,
     importer,
-    parse_instant,
-    tell_rejections,
+    load_both,
 )
+from pipeline.cli.refused import tell_dead_letters, tell_rejections
 from pipeline.cli.summary import show_summary
 from pipeline.core.dead_letters import TooManyDeadLettersError
 from pipeline.core.instants import micros
-from pipeline.core.plan import compile_plan
-from pipeline.core.run import RunConfig
-from pipeline.core.run import run as run_in_memory
+from pipeline.core.run import Published, RunConfig
+from pipeline.core.run import run as process
 from pipeline.errors import ThroughlineError
 from pipeline.imports.importer import ImportedEvent
-from pipeline.maps import load_map
 from pipeline.settings import Settings, read_settings
 
 _SHOW_EVERY = 2_000
@@ -46,23 +44,38 @@ def run(
 ) -> None:
     """Run tables through the pipeline in memory and print what became of promises and stages."""
     settings = read_settings()
-    plan = compile_plan(load_map(journey_map))
+    plan, loaded = load_both(journey_map, mapping)
+    config = run_config(settings)
+    published = Published(keeps_enriched=False)
     with progress(quiet=json) as shown:
-        tables = importer(mapping, data, rejects, shown)
-        events = tables.events(parse_instant(as_of))
-        end = end_of(as_of, tables.report)
+        tables = importer(loaded, data, rejects, shown)
+        events = tables.events(as_of)
+        tell_rejections(tables.report, rejects, loaded)
+        end = micros(end_of(as_of, tables.report))
         try:
-            result = run_in_memory(
-                plan, _shown(events, tables.report.events, shown), run_config(settings), micros(end)
-            )
+            result = process(plan, _shown(events, tables.report.events, shown), config, end, published)
         except TooManyDeadLettersError as error:
-            raise ThroughlineError(str(error)) from error
-    tell_rejections(tables.report, rejects)
+            raise _too_many(error, config) from error
+        finally:
+            tell_dead_letters(published.dead_letters, rejects)
     show_summary(
         msgspec.structs.replace(
-            result.summary, rejected_rows=tables.report.rejected_rows, after_as_of=tables.report.after_as_of
+            result.summary,
+            rejected_rows=tables.report.rejected_rows,
+            after_as_of=tables.report.after_as_of,
         ),
         as_json=json,
+    )
+
+
+def _too_many(error: TooManyDeadLettersError, config: RunConfig) -> ThroughlineError:
+    """What the error says, with the remedy for somebody who has tables and no topics."""
+    what = str(error).partition("; ")[0]
+    raised = (
+        f"set THROUGHLINE_DEAD_LETTER_MAX_SHARE above {config.dead_letter_max_share:g} to go on without them"
+    )
+    return ThroughlineError(
+        f"{what}; mend what the dead letters above tell, in the mapping or the tables, or {raised}"
     )
 
 

@@ -365,12 +365,18 @@ class Result:
     counts: Counter[str]
 
 
-def run(plan: Plan, records: Iterable[Incoming], config: RunConfig, as_of: Micros) -> Result:
+def run(
+    plan: Plan,
+    records: Iterable[Incoming],
+    config: RunConfig,
+    as_of: Micros,
+    published: Published | None = None,
+) -> Result:
     """Process all records, in whatever order they come, then advance time to `as_of` (microseconds).
 
-    Raises TooManyDeadLettersError when the share of bad records is too large.
+    Raises TooManyDeadLettersError when the share of bad records is too large; `published` has them all the same.
     """
-    pipeline = MemoryPipeline(plan, config)
+    pipeline = MemoryPipeline(plan, config, published=published)
     coming = iter(records)
     while batch := list(islice(coming, config.batch_records)):
         for record in batch:

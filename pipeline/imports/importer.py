@@ -67,6 +67,7 @@ class Importer:
         self._sorter = Sorter(in_memory)
         self._lookup_keys, self._checked_ids = lookup_keys, checked_ids
         self._lookups: dict[tuple[str, str, str], Index] = {}
+        self._told: set[tuple[object, ...]] = set()
         self._meter = Meter(progress)
         self._latest = micros(now() + timedelta(days=1))
         self._ids: set[int] = set()
@@ -96,38 +97,62 @@ class Importer:
         return needed.files * (bool(needed.lookups) + bool(self._mapping.tables[table].events))
 
     def _open(self, table: str, path: Path, needed: TablePlan, *, quiet: bool = False) -> TableReader:
+        """Open a file; its broken rows are told unless it is `quiet`, or they have been for another table."""
+        declared = self._mapping.tables[table]
+        way = (path, *declared.layout)
+        silent = quiet or way in self._told
+        if not quiet:
+            self._told.add(way)
+
         def refuse(line: int, reason: str, raw: str) -> None:
-            if not quiet:
+            if not silent:
                 self._rejects.add(Rejection(self._named(path), line, None, reason), raw)
 
-        return open_table(path, self._mapping.tables[table], needed.columns, refuse)
+        return open_table(path, declared, needed.columns, refuse)
 
     def _named(self, path: Path) -> str:
         return path.relative_to(self._data).as_posix()
 
     def _surroundings(self, table: str, reader: TableReader) -> Surroundings:
-        return Surroundings(reader.index, self._mapping.tables[table], self._mapping.zone, self._lookups)
+        return Surroundings(reader.index, self._mapping.tables[table], self._mapping, self._lookups)
 
     def _fill_lookups(self, table: str, needed: TablePlan) -> None:
-        indexes = {(table, key, value): Index(self._lookup_keys) for key, value in needed.lookups}
-        self._lookups.update(indexes)
-        # a broken row of a table with events is told when these are read
-        quiet = bool(self._mapping.tables[table].events)
-        for path in needed.files if indexes else ():
-            with closing(self._open(table, path, needed, quiet=quiet)) as reader:
+        for key, values in needed.lookups.items():
+            self._lookups |= {(table, key, value): Index(self._lookup_keys) for value in values}
+        # a row of a table with events counts, and a broken one is told, when these are read
+        has_events = bool(self._mapping.tables[table].events)
+        for path in needed.files if needed.lookups else ():
+            with closing(self._open(table, path, needed, quiet=has_events)) as reader:
                 around = self._surroundings(table, reader)
-                cells = [
-                    (compile_text(Value(column=key), around), compile_cell(value, around), index.add)
-                    for (_, key, value), index in indexes.items()
-                ]
+                compiled = [self._lookups_by(table, key, needed, around) for key in needed.lookups]
                 for line, row in self._meter.metered(reader):
-                    try:
-                        for key_of, value_of, add in cells:
-                            if (key := key_of(row)) is not None:
-                                add(key, value_of(row))
-                    except RowError as error:
-                        reason = f"it can't be looked up: {error}"
-                        self._rejects.add(Rejection(self._named(path), line, None, reason), around.cells(row))
+                    for add in compiled:
+                        try:
+                            add(row)
+                        except RowError as error:
+                            rejection = Rejection(self._named(path), line, None, str(error))
+                            self._rejects.add(rejection, around.cells(row), counts=not has_events)
+
+    def _lookups_by(
+        self, table: str, key: str, needed: TablePlan, around: Surroundings
+    ) -> Callable[[Row], None]:
+        """What adds a row to the look-ups that compare the column `key`."""
+        key_of = compile_text(Value(column=key), around)
+        taken = [
+            (compile_cell(value, around), self._lookups[table, key, value].add)
+            for value in needed.lookups[key]
+        ]
+
+        def add_row(row: Row) -> None:
+            try:
+                found = key_of(row)
+            except RowError as error:
+                raise RowError(f"it can't be looked up by {table}.{key}: {error}") from None
+            if found is not None:
+                for value_of, add in taken:
+                    add(found, value_of(row))
+
+        return add_row
 
     def _read_events(self, table: str, needed: TablePlan, limit: int) -> None:
         events = self._mapping.tables[table].events
@@ -161,7 +186,7 @@ class Importer:
         else:
             report.newest = max(made[0], report.newest or 0)
             if made[0] > limit:
-                report.after_as_of += 1
+                report.later[event.name] += 1
                 return
             report.by_event[event.name] += 1
             self._sorter.add(made)

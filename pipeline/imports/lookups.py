@@ -56,6 +56,14 @@ class Index:
             self._held.clear()
         return self._disk.get(key)
 
+    def count(self) -> int:
+        """How many keys there are."""
+        if self._disk is None:
+            return len(self._held)
+        self._disk.put(self._held)
+        self._held.clear()
+        return self._disk.count()
+
     def close(self) -> None:
         if self._disk:
             self._disk.close()
@@ -84,6 +92,10 @@ class _Disk:
         if row is None:
             return ABSENT
         return AMBIGUOUS if row[0] is None else _decode(row[0])
+
+    def count(self) -> int:
+        [counted] = self._database.execute("SELECT count(*) FROM pairs").fetchone()
+        return int(counted)
 
     def close(self) -> None:
         self._database.close()

@@ -180,6 +180,11 @@ class Table(Contract):
     )
     events: dict[Name, Event] = Field(default_factory=dict)
 
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """How a file is taken apart: tables that agree in it find the same rows of the file broken."""
+        return self.format, self.delimiter, self.quote, self.encoding, tuple(self.header or ())
+
 
 class ImportMapping(Contract):
     """The whole file."""

@@ -33,11 +33,14 @@ class Use:
 
 @dataclass
 class TablePlan:
-    """A table's files, in order of their names, and the columns to read."""
+    """A table's files, in order of their names, and the columns to read.
+
+    `lookups`: the columns that are compared, each with those that are taken, in the order of the mapping.
+    """
 
     files: list[Path]
     columns: list[str]
-    lookups: set[tuple[str, str]] = field(default_factory=set)
+    lookups: dict[str, list[str]] = field(default_factory=dict)
 
 
 def plan(mapping: LoadedMapping, data: Path) -> dict[str, TablePlan]:
@@ -56,7 +59,9 @@ def plan(mapping: LoadedMapping, data: Path) -> dict[str, TablePlan]:
     for _, _, event in mapping.content.events():
         for _, value in event.fields():
             for _, lookup in lookups(value):
-                plans[lookup.table].lookups.add((lookup.key, lookup.value))
+                taken = plans[lookup.table].lookups.setdefault(lookup.key, [])
+                if lookup.value not in taken:
+                    taken.append(lookup.value)
     return plans
 
 

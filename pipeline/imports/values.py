@@ -1,6 +1,6 @@
 """A mapping's values and conditions, compiled for one file: functions of a row.
 
-In: a value of the mapping and what surrounds it: where each column is in a row, how its table writes
+In: a value of the mapping and what surrounds it: where each column is in a row, how the tables write
 things, the look-ups. Out: functions on rows. Always holds: an empty value is None, and what can't be had is
 a `RowError`.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.imports.convert import Converter, RowError, instant, number, text, truth, whole
 from pipeline.imports.lookups import ABSENT, AMBIGUOUS, Index
-from pipeline.imports.mapping import Condition, Lookup, Table, Value
+from pipeline.imports.mapping import Condition, ImportMapping, Lookup, Table, Value
 from pipeline.imports.sources import Row
 from pipeline.imports.templates import Slot, Template, parse_template
 
@@ -27,7 +27,7 @@ class Surroundings:
 
     index: Mapping[str, int]
     table: Table
-    zone: str
+    mapping: ImportMapping
     lookups: Mapping[tuple[str, str, str], Index]
 
     def cells(self, row: Row) -> dict[str, Any]:
@@ -183,14 +183,19 @@ def _converted(get: Getter, convert: Converter) -> Getter:
     return converted
 
 
+def _written_in(value: Value, around: Surroundings) -> Table:
+    """The table whose file the value stands in. What it takes for empty is said where its cells are read."""
+    return around.mapping.tables[value.lookup.table] if value.lookup else around.table
+
+
 def _converter(value: Value, around: Surroundings) -> Converter:
     match value.type:
         case "int":
             return whole
         case "float":
-            return number(around.table.decimal)
+            return number(_written_in(value, around).decimal)
         case "bool":
             return truth
         case "instant":
-            return instant(value.format, value.zone or around.zone, end_of_day=value.end_of_day)
+            return instant(value.format, value.zone or around.mapping.zone, end_of_day=value.end_of_day)
     return text

@@ -192,6 +192,11 @@ class Warehouse:
             self._server_command("SELECT 1 FROM system.databases WHERE name = %(name)s", name=self.database)
         )
 
+    def databases(self, prefix: str) -> set[str]:
+        """Those of the server whose names begin so. Raises as `query` does."""
+        sql = "SELECT name FROM system.databases WHERE startsWith(name, %(prefix)s)"
+        return {name for (name,) in self._server_command(sql, prefix=prefix)}
+
     def close(self) -> None:
         """Close the calling thread's connection; the next request opens another."""
         client = getattr(self._thread, "client", None)

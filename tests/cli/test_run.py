@@ -75,4 +75,79 @@ def test_too_many_bad_records_end_a_run_as_they_stop_a_worker(
         "error: touchpoints.sales/0: 1001 of the last 1001 records were refused, 1001 of them for invalid_value"
         in (done.said)
     )
-    assert "mend what writes to this topic" in done.said
+    assert "dlq" not in done.said
+    assert "mend what the dead letters above tell, in the mapping or the tables" in done.said
+    assert "or set THROUGHLINE_DEAD_LETTER_MAX_SHARE above 0.5 to go on without them" in done.said
+    assert "dead letter small_shop/orders o-0:placed: invalid_value at identities.customer_id: " in done.said
+    assert "(1,000 more for the same)" in done.said
+
+
+def test_dead_letters_are_told_by_reason_and_kept_beside_the_rejected_rows(
+    throughline: Throughline, shop: SmallShop
+) -> None:
+    rows = [f"x-{n},{'a' * 600},2018-05-01 10:00:00,2018-05-05 00:00:00," for n in range(3)]
+    orders = shop.data / "orders.csv"
+    orders.write_text(orders.read_text("utf-8") + "\n".join([*rows, "o-9,dora,May 1st,,\n"]), "utf-8")
+    rejects = shop.folder / "rejects.jsonl"
+    done = throughline("run", *shop.arguments, "--json", "--rejects", rejects)
+    assert (done.code, json.loads(done.out)["dead_letters"]) == (0, 3)
+    (line,) = [line for line in done.err.splitlines() if line.startswith("dead letter")]
+    assert line.startswith(
+        "dead letter small_shop/orders x-0:placed: invalid_value at identities.customer_id: "
+    )
+    assert line.endswith(" (2 more for the same)")
+    assert f"3 touchpoints became dead letters; all of them are in {rejects}" in done.said
+    row, *letters = map(json.loads, rejects.read_text("utf-8").splitlines())
+    assert (row["event"], row["line"]) == ("orders.placed", 9)
+    assert [letter["touchpoint"]["id"] for letter in letters] == ["x-0:placed", "x-1:placed", "x-2:placed"]
+    assert {(letter["code"], letter["path"]) for letter in letters} == {
+        ("invalid_value", "identities.customer_id")
+    }
+    assert all(letter["reason"] in line for letter in letters)
+
+
+def test_a_run_with_dead_letters_says_how_to_keep_them(throughline: Throughline, shop: SmallShop) -> None:
+    orders = shop.data / "orders.csv"
+    orders.write_text(orders.read_text("utf-8").replace("cleo", "c" * 600), "utf-8")
+    done = throughline("run", *shop.arguments)
+    assert "1 touchpoint became a dead letter; keep them with --rejects FILE" in done.said
+
+
+def test_of_many_rejected_rows_each_reason_is_told_with_its_count(
+    throughline: Throughline, shop: SmallShop
+) -> None:
+    orders = shop.data / "orders.csv"
+    rows = [f"o-{n},anna,day {n},2018-05-05 00:00:00," for n in range(10, 40)]
+    rows += [f"o-{n},anna,2018-05-01 10:00:00,soon," for n in range(40, 50)]
+    orders.write_text(orders.read_text("utf-8") + "\n".join(rows), "utf-8")
+    done = throughline("run", *shop.arguments)
+    assert done.code == 0
+    assert (
+        "orders.placed: 30 of 44 rows were rejected; first: orders.csv:6: time: 'day 10' is not an ISO 8601 time"
+        in done.said
+    )
+    assert (
+        "orders.placed: 10 of 44 rows were rejected; first: orders.csv:36: data.promised: 'soon'" in done.said
+    )
+    assert "warning" not in done.said
+
+
+def test_an_event_of_which_every_row_is_rejected_is_warned_of(
+    throughline: Throughline, shop: SmallShop
+) -> None:
+    text = shop.mapping.read_text("utf-8")
+    shop.mapping.write_text(text.replace("time: placed", "time: customer"), "utf-8")
+    done = throughline("run", *shop.arguments, "--json")
+    assert done.code == 0
+    assert (
+        f"warning: {shop.mapping}:8: tables.orders.events.placed: it made nothing, as each of its rows (4) was rejected"
+        in done.said
+    )
+
+
+def test_rows_after_as_of_were_not_rejected(throughline: Throughline, shop: SmallShop) -> None:
+    orders = shop.data / "orders.csv"
+    orders.write_text(orders.read_text("utf-8").replace("2018-05-01 12:00:00", "May 1st"), "utf-8")
+    done = throughline("run", *shop.arguments, "--as-of", "2018-04-01")
+    assert "rejected orders.csv:4: orders.placed" in done.said
+    assert "warning" not in done.said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -202,7 +203,7 @@ def test_a_key_that_is_no_simple_value_is_told(world: World) -> None:
         "file": "people.jsonl",
         "line": 1,
         "event": None,
-        "reason": "it can't be looked up: [7] can't be used as text",
+        "reason": "it can't be looked up by people.number: [7] can't be used as text",
         "row": {"number": [7], "mail": "x@y.z"},
     }
 
@@ -225,6 +226,93 @@ def test_broken_rows_of_a_table_that_is_looked_up_and_has_events_are_told_once(w
     assert imported.ids == ["a", "b"]
     assert imported.events[1]["data"] == {"parent": "2025-01-01"}
     assert imported.reasons == [(4, "the row has 1 columns, but the header has 3")]
+
+
+PRICED = """\
+name: shop
+tables:
+  orders:
+    file: orders.csv
+    delimiter: ";"
+    decimal: "{orders}"
+    empty: ["", "-"]
+    events:
+      placed:
+        type: sales.order.placed
+        time: at
+        id: "{{id}}"
+        identities: {{order_id: id}}
+        data:
+          paid: {{column: paid, type: float}}
+          price: {{lookup: {{table: articles, key: number, by: article, value: price}}, type: float}}
+          unit: {{lookup: {{table: articles, key: number, by: article, value: unit}}}}
+          refund:
+            type: float
+            lookup:
+              table: refunds
+              key: "no"
+              by: {{lookup: {{table: articles, key: number, by: article, value: refund}}}}
+              value: amount
+  articles: {{file: articles.csv, delimiter: ";", decimal: "{articles}", empty: ["n/a"]}}
+  refunds: {{file: refunds.csv, delimiter: ";", decimal: "{refunds}"}}
+"""
+
+
+@pytest.mark.parametrize("signs", list(product(".,", repeat=3)))
+def test_what_is_looked_up_is_read_as_the_table_writes_it_that_it_comes_from(
+    world: World, signs: tuple[str, str, str]
+) -> None:
+    orders, articles, refunds = signs
+    world.write("orders.csv", f"id;at;article;paid\na;2025-01-01;1;12{orders}50\nb;2025-01-02;2;-\n")
+    world.write("articles.csv", f"number;price;unit;refund\n1;19{articles}95;-;r\n2;n/a;n/a;n/a\n")
+    world.write("refunds.csv", f"no;amount\nr;0{refunds}25\n")
+    imported = world.run(PRICED.format(orders=orders, articles=articles, refunds=refunds))
+    assert [event.get("data") for event in imported.events] == [
+        {"paid": 12.5, "price": 19.95, "unit": "-", "refund": 0.25},
+        None,
+    ]
+
+
+COLUMNS = ("f", "b", "e", "a", "d", "c")
+
+
+def looked_up_by_each(world: World, *people: str) -> Any:
+    """Import an order that looks up the name and the age of people by each of COLUMNS."""
+    world.write("people.jsonl", "".join(f"{person}\n" for person in people))
+    world.write("orders.csv", f"id,at,{','.join(COLUMNS)}\no,2025-01-01,{','.join(COLUMNS)}\n")
+    found = (
+        f"{by}{value}: {{lookup: {{table: people, key: {by}, by: {by}, value: {value}, missing: empty}}}}"
+        for by, value in product(COLUMNS, ("name", "age"))
+    )
+    event = f"{EVENT}data: {{{', '.join(found)}}}\n"
+    return world.run(mapping("orders.csv", event) + "  people: {file: people.jsonl}\n")
+
+
+def test_a_row_that_can_not_be_looked_up_by_one_column_is_looked_up_by_the_others(world: World) -> None:
+    imported = looked_up_by_each(
+        world,
+        '{"a": [1], "b": "b", "c": [3], "d": "d", "e": [5], "f": "f", "name": "Ann", "age": [40, 41]}',
+        '{"a": "a", "b": [2], "c": "c", "d": [4], "e": "e", "f": [6], "name": "Bob", "age": {"in": "May"}}',
+    )
+    found = {
+        **{f"{column}name": name for name, columns in (("Ann", "bdf"), ("Bob", "ace")) for column in columns},
+        **{f"{column}age": [40, 41] for column in "bdf"},
+        **{f"{column}age": {"in": "May"} for column in "ace"},
+    }
+    assert imported.events[0]["data"] == found
+    assert imported.report.rejected_rows == 2
+
+
+def test_what_a_row_can_not_be_looked_up_by_is_told_once_each_in_the_order_of_the_mapping(
+    world: World,
+) -> None:
+    imported = looked_up_by_each(
+        world, '{"a": [], "b": [], "c": [], "d": [], "e": [], "f": [], "name": "Ann", "age": 4}'
+    )
+    assert imported.reasons == [
+        (1, f"it can't be looked up by people.{column}: [] can't be used as text") for column in COLUMNS
+    ]
+    assert imported.report.rejected_rows == 1
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,15 @@ def test_a_key_has_its_value_unless_rows_differ(given_pairs: list[tuple[str, Any
     index.close()
 
 
+@given(given_pairs=pairs, in_memory=st.sampled_from([0, 3, 100]))
+def test_keys_count_once(given_pairs: list[tuple[str, Any]], in_memory: int) -> None:
+    index = Index(in_memory)
+    for key, value in given_pairs:
+        index.add(key, value)
+    assert index.count() == len({key for key, _ in given_pairs})
+    index.close()
+
+
 @pytest.mark.parametrize("in_memory", [0, 10])
 def test_rows_that_differ_stay_ambiguous_when_the_first_value_comes_again(in_memory: int) -> None:
     index = Index(in_memory)
