@@ -15,6 +15,7 @@ from pipeline.cli.counts import Counted, show_counts
 from pipeline.cli.journey import show_time_line
 from pipeline.cli.replay import wait_until_caught_up
 from pipeline.cli.simulate import Customers, Days, Seed
+from pipeline.cli.which import keep_map, own_map
 from pipeline.embedded.tree import Tree
 from pipeline.operations.dead_letters import read_letters
 from pipeline.operations.found import found_in
@@ -38,6 +39,7 @@ _STUCK_LOOKED_AT = 20
 _NEXT = {
     "throughline up --map MAP": "a live pipeline; Ctrl-C drains it",
     "throughline journey ID --name demo": "anyone of this demo, while `up` runs",
+    "throughline explain FINDING --name demo": "why is it broken, or who is stuck?",
     "throughline dlq list --name demo": "what was refused, and why",
     "throughline status": "lag, throughput, watermarks",
     "docs/importing.md": "your own data, in half an hour",
@@ -46,15 +48,19 @@ _NEXT = {
 
 def demo(customers: Customers = 2000, days: Days = 14, seed: Seed = 7) -> None:
     """Simulate a company, stream it live through the pipeline, and compare what was found with what was injected."""
-    settings = beside(read_settings(namespace=NAME, clock="replay", journey_map=_MAP), _WORKERS)
+    settings = beside(read_settings(namespace=NAME, clock="replay"), _WORKERS)
+    settings = settings.model_copy(update={"journey_map": own_map(settings)})
     simulation = Simulation(seed, customers, days)
     truth = settings.home.resolve() / "demo" / "truth.jsonl"
     truth.parent.mkdir(parents=True, exist_ok=True)
     write_truth(truth, simulation.truth())
     say(f"{customers} customers over {days:g} days; what goes wrong among them is written to {truth}")
-    tree = pipeline_tree(
-        settings, _WORKERS, say, share=True, before=lambda: require_new(settings, fresh=True)
-    )
+
+    def prepare() -> None:
+        require_new(settings, fresh=True)
+        keep_map(_MAP, settings)
+
+    tree = pipeline_tree(settings, _WORKERS, say, share=True, before=prepare)
     with tree:
         _stream(settings, simulation, tree)
         with closing(Warehouse.of(settings)) as warehouse:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from pipeline.cli.console import out, say
-from pipeline.cli.which import Name, settings_of
+from pipeline.cli.which import Name, require_in_kafka, settings_of
 from pipeline.operations.dead_letters import StoredLetter, find_letter, read_letters, send_again
 from schemas.dead_letter import ErrorCode
 
@@ -24,6 +24,7 @@ def list_letters(
 ) -> None:
     """List dead letters, oldest first."""
     settings = settings_of(name)
+    require_in_kafka(settings)
     columns = (Column(title, no_wrap=title != "message") for title in ("letter", "code", "path", "message"))
     table = Table(*columns, box=None)
     shown = total = 0
@@ -44,6 +45,7 @@ def show_letter(
 ) -> None:
     """Show one dead letter: why it was refused, where it came from, and its bytes."""
     settings = settings_of(name)
+    require_in_kafka(settings)
     stored = find_letter(settings.kafka_client, settings.topology, letter)
     told = stored.letter
     out.print(
@@ -61,7 +63,11 @@ def replay_letters(
     every: Annotated[bool, typer.Option("--all", help="Every letter there is.")] = False,
     corrected: Annotated[
         Path | None,
-        typer.Option(help="File with the corrected bytes; for one letter.", exists=True, dir_okay=False),
+        typer.Option(
+            help="File with the corrected event as JSON, or of a record in binary mode its data; for one letter.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
     name: Name = "",
 ) -> None:
@@ -72,6 +78,7 @@ def replay_letters(
         raise typer.BadParameter("name the letters, or give --code or --all")
     if corrected is not None and (len(wanted) != 1 or code or every):
         raise typer.BadParameter("--corrected takes exactly one letter")
+    require_in_kafka(settings)
     chosen = [
         stored
         for stored in read_letters(settings.kafka_client, settings.topology)

@@ -12,8 +12,7 @@ import typer
 
 from pipeline.cli.console import out
 from pipeline.cli.explain_text import lines_of, lines_of_figure
-from pipeline.cli.journey import NoPipelineError
-from pipeline.cli.which import Name, map_of, settings_of
+from pipeline.cli.which import Name, map_of, require_in_warehouse, settings_of
 from pipeline.core.instants import micros
 from pipeline.core.messages import Entry
 from pipeline.core.plan import JourneyRules, Plan, compile_plan
@@ -41,19 +40,20 @@ def explain_finding(
     ],
     journey_map: Annotated[
         Path | None,
-        typer.Option("--map", help="The journey map; that of the settings, or of the replay, if absent."),
+        typer.Option(
+            "--map", help="The journey map; the pipeline's own copy, else THROUGHLINE_JOURNEY_MAP, if absent."
+        ),
     ] = None,
     name: Name = "",
 ) -> None:
     """Say why a finding says what it says: rule, touchpoints, clock, arithmetic."""
     settings = settings_of(name)
+    require_in_warehouse(settings)
     with closing(Warehouse.of(settings)) as warehouse:
-        if not warehouse.has_database():
-            raise NoPipelineError(settings.clickhouse, settings.database, name)
         published = _the_one(published_findings(warehouse, _checked(finding)), finding, settings)
         said = published.said
         touchpoints = list(journey_touchpoints(warehouse, said.journey_id, said.person_id))
-    plan, map_name = _plan(journey_map or map_of(settings, name))
+    plan, map_name = _plan(journey_map or map_of(settings))
     entries = list(entries_of(plan, touchpoints))
     if said.type == "value_promise":
         lines = lines_of_figure(published, entries)
@@ -88,7 +88,9 @@ def _the_one(found: list[Published], finding: str, settings: Settings) -> Publis
 
 def _plan(path: Path | None) -> tuple[Plan, str]:
     if path is None:
-        raise NotExplainedError("no journey map; give the one that the pipeline runs with as --map MAP")
+        raise NotExplainedError(
+            "the pipeline keeps no journey map here; give the one that it runs with as --map MAP"
+        )
     return compile_plan(load_map(path)), path.name
 
 

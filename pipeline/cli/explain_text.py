@@ -7,6 +7,7 @@ from datetime import datetime
 
 from rich.text import Text
 
+from pipeline.cli.durations_text import gap_in_words, in_words
 from pipeline.cli.figures_text import in_unit, promised_in_words
 from pipeline.core.instants import EPOCH, NEVER, SECOND, moment
 from pipeline.core.messages import Entry, Micros
@@ -16,7 +17,6 @@ from pipeline.warehouse.explained import Detail, Published
 
 _TERMS = 6
 """Of a sum that is written out; of more, only the total is told."""
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def lines_of_figure(published: Published, entries: Sequence[Entry]) -> Iterator[Text]:
@@ -132,11 +132,11 @@ def _rule(explanation: Explanation) -> Iterator[str]:
         if target is None:
             yield f"a stall is what lasts longer than was learned, and nothing was; owned by {rule.owner}"
         else:
-            yield f"longer than {_long(target)}{on} is a stall; owned by {rule.owner}"
+            yield f"longer than {in_words(target)}{on} is a stall; owned by {rule.owner}"
         return
     assert isinstance(rule, PromiseRule)
     if target is not None:
-        yield f"due when {_long(target)}{on} have run since it started; owed by {rule.owner}"
+        yield f"due when {in_words(target)}{on} have run since it started; owed by {rule.owner}"
     elif rule.end_of is None:
         yield f"due at the instant in {rule.due_field} of the touchpoint that made it; owed by {rule.owner}"
     else:
@@ -179,19 +179,19 @@ def _rests_on(what: str, ended: int, segment: str | None, learned_at: datetime) 
 
 
 def _seconds(seconds: float) -> str:
-    return _long(round(seconds * SECOND))
+    return in_words(round(seconds * SECOND))
 
 
 def _segment(segment: Segment) -> str:
     lasted = segment.end - segment.start
     if segment.kind == "paused":
-        took = f"stood still for {_long(lasted)}"
+        took = f"stood still for {in_words(lasted)}"
     elif segment.kind == "closed":
-        took = f"closed for {_long(lasted)}"
+        took = f"closed for {in_words(lasted)}"
     elif segment.spent == lasted:
-        took = f"ran for {_long(lasted)}"
+        took = f"ran for {in_words(lasted)}"
     else:
-        took = f"ran for {_long(segment.spent)}, and was closed for {_long(lasted - segment.spent)}"
+        took = f"ran for {in_words(segment.spent)}, and was closed for {in_words(lasted - segment.spent)}"
     return f"{_at(segment.start)} to {_at(segment.end)}  {took}"
 
 
@@ -200,9 +200,13 @@ def _conclusion(explanation: Explanation) -> Iterator[str]:
     if explanation.segments and target is not None:
         ran = [segment.spent for segment in explanation.segments if segment.kind == "ran"]
         total = sum(ran)
-        sums = f"{' + '.join(map(_long, ran))} = {_long(total)}" if 1 < len(ran) <= _TERMS else _long(total)
+        sums = (
+            f"{' + '.join(map(in_words, ran))} = {in_words(total)}"
+            if 1 < len(ran) <= _TERMS
+            else in_words(total)
+        )
         compared = "more than" if total > target else "of"
-        yield f"by {_at(explanation.end)} it had run for {sums}, {compared} the {_long(target)} that it has"
+        yield f"by {_at(explanation.end)} it had run for {sums}, {compared} the {in_words(target)} that it has"
     if due == NEVER and target is None:
         yield "it has no limit"
     elif due == NEVER:
@@ -216,23 +220,9 @@ def _conclusion(explanation: Explanation) -> Iterator[str]:
     if explanation.given_up_at is not None:
         yield f"given up at {_at(explanation.given_up_at)}"
     if by is not None:
-        gap = by.time - due
-        when = "at the very due time" if gap == 0 else f"{_long(abs(gap))} {'late' if gap > 0 else 'early'}"
-        yield f"settled at {_at(by.time)}, {when}: {explanation.status}"
+        yield f"settled at {_at(by.time)}, {gap_in_words(by.time - due)}: {explanation.status}"
     else:
         yield f"nothing has settled it, and time has come to {_at(explanation.end)}: {explanation.status}"
-
-
-def _long(duration: Micros) -> str:
-    """A duration in its two largest units: `1 d 4 h`, `90.5 s`."""
-    if duration < 60 * SECOND:
-        return f"{duration / SECOND:g} s"
-    seconds, parts = duration // SECOND, []
-    for size, unit in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts)
 
 
 def _at(instant: Micros) -> str:

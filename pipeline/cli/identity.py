@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +15,9 @@ from rich.markup import escape
 from pipeline.cli import squash
 from pipeline.cli.console import out
 from pipeline.cli.identity_text import show_claims, show_explanation, show_person
-from pipeline.cli.journey import NoPipelineError
-from pipeline.cli.which import At, Name, map_of, settings_of
+from pipeline.cli.which import At, Name, map_of, require_in_kafka, require_in_warehouse, settings_of
 from pipeline.core.instants import micros
+from pipeline.core.messages import Micros
 from pipeline.core.tokens import Tokens
 from pipeline.engine.topics import require_topics
 from pipeline.errors import ThroughlineError
@@ -25,7 +25,9 @@ from pipeline.maps import load_map
 from pipeline.operations.identity_view import IdentityView
 from pipeline.operations.identity_words import (
     Identifier,
+    Identify,
     WordError,
+    check_word,
     import_link,
     parse_identifier,
     say_whether_one,
@@ -56,19 +58,26 @@ Whom = Annotated[
 ]
 Map = Annotated[
     Path | None,
-    typer.Option("--map", help="The pipeline's journey map; a replay's own, else THROUGHLINE_JOURNEY_MAP."),
+    typer.Option(
+        "--map",
+        help="The journey map; the pipeline's own copy, else THROUGHLINE_JOURNEY_MAP, if absent.",
+    ),
 ]
 Reason = Annotated[str, typer.Option(help="Why, for whoever asks later.")]
 
 
-def link(one: One, other: One, reason: Reason, name: Name = "", at: At = None) -> None:
+def link(
+    one: One, other: One, reason: Reason, name: Name = "", journey_map: Map = None, at: At = None
+) -> None:
     """Say that two personal identifiers are one person, also against an earlier unlinking."""
-    _say(one, other, reason, name, at, are_one=True)
+    _say(one, other, reason, name, journey_map, at, are_one=True)
 
 
-def unlink(one: One, other: One, reason: Reason, name: Name = "", at: At = None) -> None:
+def unlink(
+    one: One, other: One, reason: Reason, name: Name = "", journey_map: Map = None, at: At = None
+) -> None:
     """Say that two personal identifiers are not one person, whatever links them; each gets back what is its own."""
-    _say(one, other, reason, name, at, are_one=False)
+    _say(one, other, reason, name, journey_map, at, are_one=False)
 
 
 def show(whom: Whom, name: Name = "", journey_map: Map = None, at: At = None) -> None:
@@ -76,7 +85,7 @@ def show(whom: Whom, name: Name = "", journey_map: Map = None, at: At = None) ->
     person = _uuid(whom)
     with _view(name, journey_map, at) as view:
         if person is not None:
-            return show_person(view.person(person), "")
+            return show_person(view.known_person(person), "")
         whose = view.whose(_identifier(whom))
         show_claims(whose)
         return show_person(view.person(whose.person), whose.token)
@@ -97,7 +106,8 @@ def import_links(
 ) -> None:
     """Link the identifiers of a table: who another system knows to be one person. Unlinking by name stands against it."""
     settings = settings_of(name)
-    count = check_links(table, _kinds(settings, name, journey_map))
+    require_in_kafka(settings)
+    count = check_links(table, _kinds(settings, journey_map))
     require_topics(settings.kafka_admin, settings.topology.specs())
     secret = settings.identity_key.get_secret_value()
     with SourceWriter(settings.kafka_client, settings.topology) as writer:
@@ -109,19 +119,26 @@ def import_links(
 @contextmanager
 def _view(name: str, journey_map: Path | None, at: datetime | None) -> Iterator[IdentityView]:
     settings = settings_of(name)
-    kinds = _kinds(settings, name, journey_map)
-    tokens = Tokens(settings.identity_key.get_secret_value(), kinds)
+    require_in_warehouse(settings)
+    kinds = _kinds(settings, journey_map)
     with closing(Warehouse.of(settings)) as warehouse:
-        if not warehouse.has_database():
-            raise NoPipelineError(settings.clickhouse, settings.database, name)
-        yield IdentityView(warehouse, kinds, tokens.identify, micros(at or datetime.now(UTC)))
+        yield IdentityView(warehouse, kinds, _identify(settings, kinds), _instant(at))
 
 
-def _kinds(settings: Settings, name: str, journey_map: Path | None) -> dict[str, IdentifierKind]:
-    path = journey_map or map_of(settings, name)
+def _identify(settings: Settings, kinds: Mapping[str, IdentifierKind]) -> Identify:
+    return Tokens(settings.identity_key.get_secret_value(), kinds).identify
+
+
+def _instant(at: datetime | None) -> Micros:
+    return micros(at or datetime.now(UTC))
+
+
+def _kinds(settings: Settings, journey_map: Path | None) -> dict[str, IdentifierKind]:
+    path = journey_map or map_of(settings)
     if path is None:
         raise NoMapError(
-            "the journey map says how identifiers are read: name the pipeline's by --map or THROUGHLINE_JOURNEY_MAP"
+            "the journey map says how identifiers are read, and the pipeline keeps none here: name its map by --map or "
+            "THROUGHLINE_JOURNEY_MAP"
         )
     return load_map(path).identifiers
 
@@ -134,14 +151,33 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _say(
-    one: Identifier, other: Identifier, reason: str, name: str, at: datetime | None, *, are_one: bool
+    one: Identifier,
+    other: Identifier,
+    reason: str,
+    name: str,
+    journey_map: Path | None,
+    at: datetime | None,
+    *,
+    are_one: bool,
 ) -> None:
     settings = settings_of(name)
+    require_in_kafka(settings)
+    is_checked = journey_map is not None or map_of(settings) is not None
+    if is_checked:
+        kinds = _kinds(settings, journey_map)
+        check_word(one, other, kinds, _identify(settings, kinds), _instant(at))
     require_topics(settings.kafka_admin, settings.topology.specs())
     with SourceWriter(settings.kafka_client, settings.topology) as writer:
         said = say_whether_one(writer, one, other, reason, are_one=are_one, at=at)
     verb = "linked" if are_one else "unlinked"
-    out.print(escape(f"said: {one} and {other} are {verb}; touchpoint {said}"), soft_wrap=True)
+    word = f"{one} and {other} are {verb}; touchpoint {said}"
+    out.print(escape(f"said: {word}" if is_checked else f"sent the word that {word}"), soft_wrap=True)
+    if not is_checked:
+        out.print(
+            "no journey map is known here (--map), so the pipeline decides whether these are identifiers; "
+            "`throughline dlq list` has the word if they are not",
+            soft_wrap=True,
+        )
 
 
 def register(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pipeline.cli.console import out
 from pipeline.cli.figures_text import in_unit, promised_in_words
-from pipeline.cli.which import Name, map_of, settings_of
+from pipeline.cli.which import Name, map_of, require_in_warehouse, settings_of
 from pipeline.errors import ThroughlineError
 from pipeline.warehouse.client import Warehouse
 from pipeline.warehouse.queries import (
@@ -39,16 +39,6 @@ _PROMISE = {
 }
 
 
-class NoPipelineError(ThroughlineError):
-    """The pipeline that was asked about does not exist."""
-
-    def __init__(self, clickhouse: str, database: str, name: str) -> None:
-        there_is_no = f"replay named {name!r}" if name else "live pipeline"
-        super().__init__(
-            f"ClickHouse at {clickhouse} has no database {database}: there is no {there_is_no} yet"
-        )
-
-
 class UnknownCustomerError(ThroughlineError):
     """Nobody has this identifier."""
 
@@ -61,10 +51,9 @@ def journey(
 ) -> None:
     """Show one customer's touchpoints, promises and stalls on a time line."""
     settings = settings_of(name)
+    require_in_warehouse(settings)
     with closing(Warehouse.of(settings)) as warehouse:
-        if not warehouse.has_database():
-            raise NoPipelineError(settings.clickhouse, settings.database, name)
-        forms = _forms(identifier, map_of(settings, name))
+        forms = _forms(identifier, map_of(settings))
         lines = next((found for form in forms if (found := journey_of(warehouse, form))), [])
     if not lines:
         raise UnknownCustomerError(

@@ -15,10 +15,16 @@ import typer
 from rich.progress import Progress, TaskID
 
 from pipeline.cli.console import progress, say
-from pipeline.cli.journey import NoPipelineError
 from pipeline.cli.run_command import run_config
 from pipeline.cli.shadow_text import show_report
-from pipeline.cli.which import Name, map_of, parse_instant, settings_of
+from pipeline.cli.which import (
+    Name,
+    map_of,
+    parse_instant,
+    require_in_kafka,
+    require_in_warehouse,
+    settings_of,
+)
 from pipeline.core.instants import micros, moment
 from pipeline.core.messages import Micros
 from pipeline.core.plan import compile_plan
@@ -67,7 +73,10 @@ def shadow(
     ] = None,
     live: Annotated[
         Path | None,
-        typer.Option("--live", help="The map to compare with; the one of the pipeline if absent."),
+        typer.Option(
+            "--live",
+            help="The map to compare with; the pipeline's own copy, else that of the settings, if absent.",
+        ),
     ] = None,
     source: Annotated[
         Source,
@@ -84,11 +93,13 @@ def shadow(
     if since is not None and until is not None and until < since:
         raise typer.BadParameter("--until lies before --from")
     settings = settings_of(name)
-    ours, theirs = _plans(journey_map, live or map_of(settings, name))
+    require = require_in_kafka if source is Source.kafka else require_in_warehouse
+    require(settings)
+    ours, theirs = _plans(journey_map, live or map_of(settings))
     config = replace(run_config(settings), cache_bytes=settings.cache_memory_mb << 20)
     first, last = (None if each is None else micros(each) for each in (since, until))
     run = ShadowRun(ours, theirs, config, since=first, examples=examples)
-    with _past(source, settings, name) as past, progress() as shown:
+    with _past(source, settings) as past, progress() as shown:
         began = time.monotonic()
         _read(run, past, first, last, shown)
         if run.newest is None:
@@ -108,7 +119,7 @@ def _plans(new: Path, live: Path | None) -> tuple[NamedPlan, NamedPlan]:
     """The live map's and the new one's. Raises MapError, NothingToCompareError."""
     if live is None:
         raise NothingToCompareError(
-            "which map does the pipeline run? give it with --live MAP, or set THROUGHLINE_JOURNEY_MAP"
+            "which map does the pipeline run? it keeps none here; give it with --live MAP, or set THROUGHLINE_JOURNEY_MAP"
         )
     if live.exists() and new.exists() and live.samefile(new):
         raise NothingToCompareError(
@@ -120,14 +131,12 @@ def _plans(new: Path, live: Path | None) -> tuple[NamedPlan, NamedPlan]:
 
 
 @contextmanager
-def _past(source: Source, settings: Settings, name: str) -> Iterator[Past]:
+def _past(source: Source, settings: Settings) -> Iterator[Past]:
     if source is Source.kafka:
         with closing(PastInKafka(settings.kafka_client, settings.topology)) as in_kafka:
             yield in_kafka
         return
     with closing(Warehouse.of(settings)) as warehouse:
-        if not warehouse.has_database():
-            raise NoPipelineError(settings.clickhouse, settings.database, name)
         yield PastInWarehouse(warehouse)
 
 

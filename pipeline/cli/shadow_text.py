@@ -11,9 +11,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.cli.console import out
+from pipeline.cli.durations_text import gap_in_words, in_words
+from pipeline.core.instants import SECOND
 from pipeline.shadow.report import Change, Example, PersonChange, Persons, RuleCounts, ShadowReport, Side
 
 _ABSENT = "-"
+_DURATIONS = {"_seconds": SECOND, "_hours": 3600 * SECOND}
+"""Ends of the names of facts that are durations: one of it, in the unit of durations."""
 _NAMED = {"live": " (removed)", "new": " (new)", "both": ""}
 
 
@@ -78,7 +82,7 @@ def _numbers(live: int, new: int) -> tuple[str, str, str]:
 def _show_change(change: Change) -> None:
     what = f"{change.live or _ABSENT} → {change.new or _ABSENT}"
     if change.live == change.new:
-        what = f"{change.new} as before, with another {', '.join(change.facts)}"
+        what = f"{change.new} as before, with another {', '.join(map(_named, change.facts))}"
     many = "customer" if change.customers == 1 else "customers"
     _plain("")
     _plain(f"{change.type} {change.rule}: {what}: {change.count:,}, of {change.customers:,} {many}", "bold")
@@ -93,7 +97,7 @@ def _show_example(example: Example) -> None:
     for name in dict.fromkeys([*example.live, *example.new]):
         live, new = _value(example.live, name), _value(example.new, name)
         if name != "status" and example.live and example.new:
-            _plain(f"{'':23}{name}: {live} → {new}")
+            _plain(f"{'':23}{_named(name)}: {live} → {new}")
 
 
 def _show_persons(persons: Persons) -> None:
@@ -132,8 +136,20 @@ def _value(facts: Mapping[str, Any], name: str) -> str:
         return _ABSENT
     if isinstance(value, str):
         return _short(value)
-    # seconds are numbers with a point, and mostly whole
+    unit = _unit(name)
+    if unit:
+        duration = round(value * _DURATIONS[unit])
+        return gap_in_words(duration) if name == "gap_hours" else in_words(duration)
     return f"{value:.12g}" if isinstance(value, float) else msgspec.json.encode(value).decode()
+
+
+def _named(fact: str) -> str:
+    """A duration is said with its units, and its name without."""
+    return fact.removesuffix(_unit(fact))
+
+
+def _unit(fact: str) -> str:
+    return next((end for end in _DURATIONS if fact.endswith(end)), "")
 
 
 def _short(text: str) -> str:

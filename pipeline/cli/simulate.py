@@ -36,7 +36,9 @@ def simulate(
     seed: Seed = 7,
     start: Annotated[
         str | None,
-        typer.Option(help="First instant, RFC 3339. Default: a literal, or with --send so that it ends now."),
+        typer.Option(
+            help=f"First instant, RFC 3339. Default: {DEFAULT_START:%Y-%m-%d}, or with --send so that it ends now."
+        ),
     ] = None,
     tangles: Annotated[
         bool,

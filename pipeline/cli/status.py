@@ -15,7 +15,7 @@ from prometheus_client.samples import Sample
 from rich.table import Table
 
 from pipeline.cli.console import out
-from pipeline.cli.which import Name, settings_of
+from pipeline.cli.which import Name, require_in_kafka, settings_of
 from pipeline.engine.topics import require_topics
 from pipeline.operations.caught_up import Lag, Watcher
 from pipeline.settings import Settings
@@ -23,6 +23,7 @@ from pipeline.topology import Topology
 
 _PORTS = 64
 _STAGES = ("ingest", "identity", "journey", "learner")
+_MARKS = "identity and journey read marks of time too: in a live pipeline hundreds a second, even when nothing comes"
 
 
 def status(
@@ -31,6 +32,7 @@ def status(
 ) -> None:
     """Show how far each stage is: records read a second, records still to be read, and the watermark."""
     settings = settings_of(name)
+    require_in_kafka(settings)
     require_topics(settings.kafka_admin, settings.topology.specs())
     with closing(Watcher(settings.kafka_client, settings.topology)) as watcher:
         before, began = watcher.lags(), time.monotonic()
@@ -43,6 +45,7 @@ def status(
         what = topics[0] if len(topics) == 1 else f"{len(topics)} topics"
         table.add_row(stage, what, f"{moved / took:,.0f}", f"{unread:,}")
     out.print(table)
+    out.print(_MARKS, style="dim", soft_wrap=True)
     _show_watermarks(settings)
 
 
@@ -67,11 +70,12 @@ def _show_watermarks(settings: Settings) -> None:
     """Watermarks are the workers' own; they tell them on their metrics ports."""
     answers = [samples for samples in _samples(settings) if _is_of(settings.topology.app, samples)]
     if not answers:
-        out.print(f"watermarks are not known: no worker answers {_where(settings)}", soft_wrap=True)
+        out.print(f"watermarks are not known: no worker of {_whose(settings)}", soft_wrap=True)
     marks = watermarks(sample for samples in answers for sample in samples)
     for stage, seconds in sorted(marks.items(), key=lambda mark: _STAGES.index(mark[0])):
         moment = datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
-        out.print(f"watermark of {stage}: {moment}")
+        daily = " (it moves once a day)" if stage == "learner" else ""
+        out.print(f"watermark of {stage}: {moment}{daily}")
 
 
 def watermarks(samples: Iterable[Sample]) -> dict[str, float]:
@@ -93,12 +97,17 @@ def _is_of(app: str, samples: Iterable[Sample]) -> bool:
     return any(sample.labels.get("pipeline") == app for sample in samples)
 
 
-def _where(settings: Settings) -> str:
+def _whose(settings: Settings) -> str:
+    """Whose worker is asked for, and where."""
     if not settings.metrics_port:
-        return "(THROUGHLINE_METRICS_PORT is 0)"
-    return (
-        f"on {settings.metrics_host}, ports {settings.metrics_port} to {settings.metrics_port + _PORTS - 1}"
-    )
+        return f"{_name(settings)} answers (THROUGHLINE_METRICS_PORT is 0)"
+    last = settings.metrics_port + _PORTS - 1
+    ended = "; those of a replay end with it" if settings.namespace else ""
+    return f"{_name(settings)} answers on {settings.metrics_host}, ports {settings.metrics_port} to {last}{ended}"
+
+
+def _name(settings: Settings) -> str:
+    return repr(settings.namespace) if settings.namespace else "the live pipeline"
 
 
 def _samples(settings: Settings) -> Iterator[list[Sample]]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import out, say
+from pipeline.cli.which import keep_map, own_map
 from pipeline.maps import load_map
 from pipeline.operations.pipelines import pipeline_tree
 from pipeline.settings import Settings, read_settings
@@ -22,12 +23,22 @@ def up(
 ) -> None:
     """Start Kafka, the warehouse, topics, tables and workers; Ctrl-C drains and ends them all."""
     settings = read_settings() if journey_map is None else read_settings(journey_map=journey_map.resolve())
-    if settings.journey_map is None:
+    given = settings.journey_map
+    if given is None:
         raise typer.BadParameter(
             "give --map MAP or set THROUGHLINE_JOURNEY_MAP; examples/company/map.yaml is one"
         )
-    load_map(settings.journey_map)
-    tree = pipeline_tree(settings, workers, say, share=False, after=lambda: _tell(settings, workers))
+    load_map(given)
+    # a worker that is started again has the map of the others, whatever was written into the file meanwhile
+    running = settings.model_copy(update={"journey_map": own_map(settings)})
+    tree = pipeline_tree(
+        running,
+        workers,
+        say,
+        share=False,
+        before=lambda: keep_map(given, running),
+        after=lambda: _tell(running, workers),
+    )
     sys.exit(tree.run())
 
 

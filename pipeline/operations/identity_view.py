@@ -8,16 +8,16 @@ the instant that is asked about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from pipeline.core.instants import MINUTE, micros, moment
 from pipeline.core.kinds import IdentifierKind, ranks
 from pipeline.core.messages import Micros
-from pipeline.core.tokens import BLOCKED, Identified, begin_of, kind_of, person_of, slot_of
+from pipeline.core.tokens import begin_of, kind_of, person_of, slot_of
 from pipeline.errors import ThroughlineError
-from pipeline.operations.identity_words import Identifier
+from pipeline.operations.identity_words import Identifier, Identify, identified
 from pipeline.operations.link_tree import Tree, tree, way
 from pipeline.warehouse import identity
 from pipeline.warehouse.client import Warehouse
@@ -27,16 +27,10 @@ _REFERENCES = 8
 """Steps from a reference to whoever owns it: each goes to a stronger kind."""
 _WIDEST = 20_000
 """Identifiers that are looked at on the way from one to another."""
-Identify = Callable[[str, str, int], Identified]
-"""Kind, value and instant to the identifier: `pipeline.core.tokens.Tokens.identify`."""
 
 
-class UnknownKindError(ThroughlineError):
-    """An identifier of a kind that the journey map does not name."""
-
-
-class NoIdentifierError(ThroughlineError):
-    """A value that the journey map says is no identifier of its kind."""
+class NobodyError(ThroughlineError):
+    """An identifier that no touchpoint carries, or a person to whom none came."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +102,7 @@ class IdentityView:
         self._identify = identify
 
     def whose(self, asked: Identifier) -> Whose:
-        """Raises UnknownKindError, NoIdentifierError."""
+        """Raises UnknownKindError, NoIdentifierError, NobodyError."""
         claims: list[Claimed] = []
         identifier, token = self._token(asked, self._at)
         while self._kinds[identifier.kind].kind == "reference" and len(claims) < _REFERENCES:
@@ -118,8 +112,22 @@ class IdentityView:
             claims.append(claim)
             identifier, token = self._token(claim.owner, micros(claim.by.time))
         row = identity.identifiers(self._warehouse, [token]).get(token)
+        if row is None and not claims and not self._is_known(identifier, token):
+            dated = "; --at INSTANT asks for another time" if identifier.kind in self._dated else ""
+            carried = shown(token, {token: identifier.value})
+            raise NobodyError(f"no touchpoint in {self._warehouse.database} carries {carried}{dated}")
         person = UUID(person_of(token)) if row is None else row.person_id
         return Whose(asked, claims, identifier, token, person, row)
+
+    def known_person(self, person: UUID) -> PersonView:
+        """Raises NobodyError."""
+        found = self.person(person)
+        if not (found.members or found.references or found.came or found.went):
+            raise NobodyError(
+                f"no touchpoint in {self._warehouse.database} came to a person {person}; if it has become another's, "
+                "ask by one of its identifiers"
+            )
+        return found
 
     def person(self, person: UUID) -> PersonView:
         members = identity.members(self._warehouse, person)
@@ -141,7 +149,7 @@ class IdentityView:
         )
 
     def explain(self, one: Identifier, other: Identifier) -> Explanation:
-        """Raises UnknownKindError, NoIdentifierError."""
+        """Raises as `whose` does."""
         start, end = self.whose(one), self.whose(other)
         links = self._around(start.token, end.token)
         found = way(start.token, end.token, links)
@@ -151,19 +159,14 @@ class IdentityView:
         return Explanation(start, end, found, values)
 
     def _token(self, identifier: Identifier, at: Micros) -> tuple[Identifier, str]:
-        kind, value = identifier
-        if kind not in self._kinds:
-            raise UnknownKindError(
-                f"the journey map has no identifier kind {kind!r}; it has {', '.join(sorted(self._kinds))}"
-            )
-        token, counts, wrong = self._identify(kind, value, at)
-        if wrong == BLOCKED:
-            raise NoIdentifierError(
-                f"{identifier} is blocked in the journey map: whoever writes it is nobody"
-            )
-        if wrong:
-            raise NoIdentifierError(f"{identifier} is {wrong}")
-        return Identifier(kind, counts), token
+        return identified(identifier, self._kinds, self._identify, at)
+
+    def _is_known(self, identifier: Identifier, token: str) -> bool:
+        """Whether a touchpoint carries it, or somebody has spoken of it by name."""
+        return any(
+            self._identify(*identifier, micros(row.time))[0] == token
+            for row in identity.touchpoints_with(self._warehouse, *identifier)
+        ) or bool(identity.links_of(self._warehouse, [token]))
 
     def _claim(self, reference: Identifier, token: str) -> Claimed | None:
         """The first touchpoint that names the reference and something stronger."""

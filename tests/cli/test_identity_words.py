@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_line import Replayed, Throughline
 from confluent_kafka import Consumer, TopicPartition
 
+from pipeline.cli.which import own_map
 from pipeline.settings import Settings
 
 pytestmark = pytest.mark.services
 LINKING_MAP = Path(__file__).parents[2] / "examples" / "company" / "map.yaml"
+
+
+@pytest.fixture(scope="module")
+def replayed(replayed: Replayed) -> Replayed:
+    """One of these tests' own, with topics and a map and no touchpoints: other tests count those of the shared one."""
+    own = replace(replayed, name=f"{replayed.name}-words")
+    assert own.throughline("prepare", namespace=own.name).code == 0
+    kept = own_map(settings_of(own))
+    kept.parent.mkdir(parents=True)
+    shutil.copy(own.shop.map, kept)
+    return own
 
 
 def last_of(settings: Settings, topic: str) -> dict[str, object]:
@@ -44,6 +58,8 @@ def test_two_kinds_are_named_under_identities(replayed: Replayed) -> None:
         "cookie=k 1",
         "--reason",
         "a family",
+        "--map",
+        LINKING_MAP,
         "--name",
         replayed.name,
     )
@@ -53,13 +69,12 @@ def test_two_kinds_are_named_under_identities(replayed: Replayed) -> None:
     assert event["type"] == "service.identity.unlinked"
     assert event["identities"] == {"email": "ann@example.com", "cookie": "k 1"}
     assert event["data"] == {"reason": "a family"}
-    assert str(event["id"]) in done.out
+    assert done.out == f"said: email=ann@example.com and cookie=k 1 are unlinked; touchpoint {event['id']}\n"
 
 
 def test_the_second_of_one_kind_is_named_as_the_other(replayed: Replayed) -> None:
-    done = replayed.throughline(
-        "identity", "link", "email=a@b.c", "email=d@e.f", "--reason", "told by phone", "--name", replayed.name
-    )
+    both = ("email=a@b.c", "email=d@e.f", "--reason", "told by phone", "--name", replayed.name)
+    done = replayed.throughline("identity", "link", *both, "--map", LINKING_MAP)
     assert done.code == 0, done.err
     settings = settings_of(replayed)
     event = last_of(settings, settings.topology.source("service"))
@@ -68,9 +83,10 @@ def test_the_second_of_one_kind_is_named_as_the_other(replayed: Replayed) -> Non
     assert event["data"] == {"reason": "told by phone", "other": {"kind": "email", "value": "d@e.f"}}
 
 
-def test_the_time_that_is_meant_is_named_in_utc(replayed: Replayed) -> None:
+def test_the_time_that_is_meant_is_named_in_utc(replayed: Replayed, tmp_path: Path) -> None:
     both = ("email=ann@example.com", "cookie=k", "--reason", "a kiosk", "--name", replayed.name)
-    done = replayed.throughline("identity", "unlink", *both, "--at", "2026-03-01T10:00:00+01:00")
+    at = ("--at", "2026-03-01T10:00:00+01:00")
+    done = replayed.throughline("identity", "unlink", *both, *at, journey_map=LINKING_MAP, home=tmp_path)
     assert done.code == 0, done.err
     settings = settings_of(replayed)
     event = last_of(settings, settings.topology.source("service"))
@@ -78,6 +94,48 @@ def test_the_time_that_is_meant_is_named_in_utc(replayed: Replayed) -> None:
     wrong = replayed.throughline("identity", "unlink", *both, "--at", "soon")
     assert wrong.code == 2
     assert "write an instant such as" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        ("custmer_id=7", "no identifier kind 'custmer_id' (did you mean 'customer_id'?); it has cookie, "),
+        ("phone=ask Ann", "phone=ask Ann is no possible phone number"),
+        ("email=unknown", "email=unknown is blocked in the journey map"),
+        ("order_id=7", "order_id=7 is a reference, which belongs to one person anyway; name two of cookie, "),
+        ("email=Ann@Example.com", "email=Ann@Example.com and email=ann@example.com are the same identifier"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["link", "unlink"])
+def test_a_word_that_the_pipeline_would_refuse_is_refused_at_once(
+    replayed: Replayed,
+    throughline: Throughline,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    one: str,
+    said: str,
+) -> None:
+    for setting, value in replayed.throughline.settings.items():
+        monkeypatch.setenv(setting, value)
+    both = (one, "email=ann@example.com", "--reason", "x", "--name", replayed.name)
+    done = throughline("identity", verb, *both, "--map", LINKING_MAP)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.said
+
+
+def test_a_word_is_held_against_the_map_that_the_replay_keeps(replayed: Replayed) -> None:
+    both = ("email=a@b.c", "customer_id=anna", "--reason", "x", "--name", replayed.name)
+    done = replayed.throughline("identity", "link", *both)
+    assert (done.code, done.out) == (2, "")
+    assert "the journey map has no identifier kind 'email'; it has customer_id, order_id" in done.said
+
+
+def test_without_a_map_a_word_is_said_to_be_sent_and_not_to_hold(replayed: Replayed, tmp_path: Path) -> None:
+    both = ("custmer_id=7", "email=a@b.c", "--reason", "x", "--name", replayed.name)
+    done = replayed.throughline("identity", "unlink", *both, home=tmp_path)
+    assert done.code == 0, done.err
+    assert done.out.startswith("sent the word that custmer_id=7 and email=a@b.c are unlinked; touchpoint ")
+    assert "so the pipeline decides whether these are identifiers; `throughline dlq list` has" in done.out
 
 
 @pytest.mark.parametrize("wrong", ["ann", "=ann", "email="])

@@ -37,6 +37,7 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
         "explain": ["0123456789abcdef"],
         "dlq list": [],
         "dlq show": ["1"],
+        "identity unlink": ["customer_id=anna", "customer_id=bert", "--reason", "two"],
         "simulate": ["--send", "--to", folder / "simulated", "--customers", "1"],
         "replay": [*shop.arguments, "--name", "may"],
         "up": ["--map", shop.map],
@@ -51,7 +52,7 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
     return {name: ended(process) for name, process in running.items()}
 
 
-@pytest.mark.parametrize("command", ["status", "prepare", "simulate", "replay", "up"])
+@pytest.mark.parametrize("command", ["prepare", "simulate", "replay", "up"])
 def test_a_command_without_kafka_says_so(nowhere: dict[str, Done], command: str) -> None:
     assert (nowhere[command].code, nowhere[command].out) == (2, "")
     assert nowhere[command].said.endswith(
@@ -59,24 +60,21 @@ def test_a_command_without_kafka_says_so(nowhere: dict[str, Done], command: str)
     )
 
 
-@pytest.mark.parametrize("command", ["dlq list", "dlq show"])
-def test_dead_letters_without_kafka_are_told_with_the_remedy(nowhere: dict[str, Done], command: str) -> None:
+@pytest.mark.parametrize(
+    "command", ["status", "dlq list", "dlq show", "identity unlink", "shadow --source kafka"]
+)
+def test_a_question_to_kafka_that_is_not_there_is_told_with_the_remedy(
+    nowhere: dict[str, Done], command: str
+) -> None:
     assert (nowhere[command].code, nowhere[command].out) == (2, "")
     assert (
-        f"reading touchpoints.dead-letter: Kafka at {NOWHERE} does not answer as it should"
+        f"asking which pipelines there are: Kafka at {NOWHERE} does not answer as it should"
         in nowhere[command].said
     )
     assert (
         "start it with `throughline up`, or set THROUGHLINE_KAFKA to where it listens"
         in nowhere[command].said
     )
-
-
-def test_a_shadow_run_over_topics_without_kafka_is_told_with_the_remedy(nowhere: dict[str, Done]) -> None:
-    done = nowhere["shadow --source kafka"]
-    assert (done.code, done.out) == (2, "")
-    assert f"reading touchpoints.marketing: Kafka at {NOWHERE} does not answer as it should" in done.said
-    assert "start it with `throughline up`, or set THROUGHLINE_KAFKA to where it listens" in done.said
 
 
 @pytest.mark.parametrize("command", ["migrate", "journey", "explain", "shadow --source clickhouse"])

@@ -217,17 +217,32 @@ def test_a_customer_whom_nobody_knows_is_told(here: Throughline, replayed: Repla
     )
 
 
-def test_a_replay_that_does_not_exist_is_told(here: Throughline, replayed: Replayed) -> None:
-    journey = here("journey", "anna", "--name", "nobody")
-    assert (journey.code, journey.out) == (2, "")
-    assert "has no database throughline_nobody: there is no replay named 'nobody' yet" in journey.said
-    status = here("status", "--name", "nobody")
-    assert (status.code, status.out) == (2, "")
-    assert "missing in Kafka (nobody.touchpoints.marketing" in status.said
-    assert "run `throughline prepare` (or `throughline up`)" in status.said
-    letters = here("dlq", "list", "--name", "nobody")
-    assert (letters.code, letters.out) == (2, "")
-    assert "has no such topic; run `throughline prepare` or `throughline up`" in letters.said
+@pytest.mark.parametrize(
+    "command",
+    [
+        "journey anna",
+        "explain 0123456789abcdef",
+        "status",
+        "dlq list",
+        "dlq show 0",
+        "dlq replay --all",
+        "shadow --map {map}",
+        "shadow --map {map} --source kafka",
+        "identity show customer_id=anna",
+        "identity explain customer_id=anna order_id=o-1",
+        "identity link customer_id=anna customer_id=bert --reason x",
+        "identity import {map}",
+    ],
+)
+def test_a_name_that_no_replay_has_is_told_with_those_that_there_are(
+    here: Throughline, replayed: Replayed, command: str
+) -> None:
+    misspelt = f"{replayed.name[:-1]}-"
+    done = here(*command.format(map=replayed.shop.map).split(), "--name", misspelt)
+    assert (done.code, done.out) == (2, "")
+    told, _, known = done.said.partition("; there are: ")
+    assert told == f"error: there is no replay named '{misspelt}'"
+    assert replayed.name in known.split(", ")
 
 
 def test_status_shows_every_stage_and_what_is_unread(here: Throughline, replayed: Replayed) -> None:
@@ -235,7 +250,9 @@ def test_status_shows_every_stage_and_what_is_unread(here: Throughline, replayed
     assert done.code == 0
     stages = [line.split()[0] for line in done.out.splitlines()[1:8]]
     assert stages == ["ingest", "identity", "linker", "journey", "learner", "warehouse", "buckets"]
-    assert "watermarks are not known: no worker answers (THROUGHLINE_METRICS_PORT is 0)" in done.out
+    assert "identity and journey read marks of time too" in done.out
+    nobody = f"no worker of '{replayed.name}' answers"
+    assert f"watermarks are not known: {nobody} (THROUGHLINE_METRICS_PORT is 0)" in done.out
 
 
 def test_dead_letters_are_listed_with_code_path_origin_and_message(

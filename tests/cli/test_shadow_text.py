@@ -25,8 +25,13 @@ MOVED = Example(
     "o-[7]",
     "p-1",
     "2026-03-01T09:00:00Z",
-    {"status": "kept", "due_at": "2026-03-04T09:00:00Z", "gap_hours": -1.5},
-    {"status": "kept", "due_at": "2026-03-03T09:00:00Z"},
+    {
+        "status": "kept",
+        "due_at": "2026-03-04T09:00:00Z",
+        "gap_hours": -16.5166666667,
+        "limit_seconds": 259200.0,
+    },
+    {"status": "kept", "due_at": "2026-03-03T09:00:00Z", "gap_hours": 7.48333333333, "limit_seconds": 7.5},
 )
 REPORT = ShadowReport(
     source="kafka",
@@ -43,7 +48,18 @@ REPORT = ShadowReport(
         RuleCounts("promise", "delivery", "both", [StatusCount("kept", 3, 3)]),
         RuleCounts("journey", "ticket", "new", []),
     ],
-    changes=[Change("promise", "delivery", "kept", "kept", {"due_at": 3, "gap_hours": 1}, 3, 1, [MOVED])],
+    changes=[
+        Change(
+            "promise",
+            "delivery",
+            "kept",
+            "kept",
+            {"due_at": 3, "gap_hours": 1, "limit_seconds": 1},
+            3,
+            1,
+            [MOVED],
+        )
+    ],
     persons=Persons(
         joined=1,
         split=0,
@@ -75,10 +91,11 @@ def test_everything_that_a_report_says_is_shown(capsys: pytest.CaptureFixture[st
         "kept 3 3",
         "stall picking (removed) all 7 0 -7",
         "opened 7 0 -7",
-        "promise delivery: kept as before, with another due_at, gap_hours: 3, of 1 customer",
+        "promise delivery: kept as before, with another due_at, gap, limit: 3, of 1 customer",
         "2026-03-01 09:00:00 order o-[7] person p-1",
         "due_at: 2026-03-04 09:00:00 → 2026-03-03 09:00:00",
-        "gap_hours: -1.5 → -",
+        "gap: 16 h 31 min early → 7 h 29 min late",
+        "limit: 3 d → 7.5 s",
         "persons: 1 who were several, 0 who become several, 0 under another id",
         "p-0 + p-1 + p-2 + p-3 + 2 more → p-1",
         "3 of 4 customers would change: 1 in a verdict, 1 in facts alone, 1 only in who they are.",

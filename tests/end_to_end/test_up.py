@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterable, Iterator
@@ -117,6 +118,9 @@ def test_up_drains_on_ctrl_c_leaves_nothing_behind_and_goes_on_where_it_was(tmp_
         with closing(Warehouse.of(settings)) as warehouse:
             return [number for (number,) in warehouse.query("SELECT id FROM touchpoints FINAL ORDER BY id")]
 
+    def promised() -> list[str]:
+        return re.findall(r"made .* \(([0-9a-f]{8})\)", throughline("journey", "o-1").out)
+
     with up(throughline, shop) as first:
         send("o-1")
         until(lambda: known() == ["o-1"], "the first purchase is known")
@@ -124,6 +128,13 @@ def test_up_drains_on_ctrl_c_leaves_nothing_behind_and_goes_on_where_it_was(tmp_
         assert status.code == 0
         for stage in ("ingest", "identity", "journey"):
             assert f"watermark of {stage}: 2" in status.out
+        other = shop.map.with_name("sooner.yaml")
+        other.write_text(shop.map.read_text("utf-8").replace("expected: 3d", "expected: 36h"), "utf-8")
+        shadow = throughline("shadow", "--map", other, "--until", "2018-05-06")
+        assert "limit: 3 d → 1 d 12 h" in shadow.out, shadow.said
+        assert "customer_id=anna was never linked" in throughline("identity", "show", "customer_id=anna").out
+        until(lambda: bool(promised()), "the promise is known")
+        assert throughline("explain", promised()[0]).code == 0
         send("o-2")
         assert first.interrupt() == 0
     said = [line.strip() for line in first.said]
