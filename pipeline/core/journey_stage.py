@@ -187,6 +187,7 @@ class JourneyStage:
             self._arrive_again(person, known, entry, origin, arrival)
         elif not (person.is_limited and self._pass_by(person, entry, origin, arrival)):
             self._count(arrival)
+            self._memory.persons.sharing([entry])
             person.insert(entry, origin)
             self._join(person, entry, arrival)
 
@@ -296,6 +297,7 @@ class JourneyStage:
                 self.counts["bounced"] += len(part.entries)
                 self._carry(identifier, part)
         self.counts["received"] += len(parcel.entries)
+        self._memory.persons.sharing(parcel.entries)
         self.counts.update(moves.receive(person, self._plan, parcel, self._config.duplicate_ids))
         if self._plan.learned:
             for entry in parcel.entries:

@@ -50,6 +50,23 @@ class Recent(Generic[K, V]):
         return len(self._young) + len(self._old)
 
 
+class Words:
+    """One object for each of the words that come again and again, such as types and sources; 10,000 of them."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def one(self, word: str) -> str:
+        known = self._known.get(word)
+        if known is None:
+            known = word
+            if len(self._known) < _WORDS:
+                self._known[word] = word
+        return known
+
+
 class Ration(Generic[K, V]):
     """A `Recent` within a budget that others share. Each batch says how long what it saved is when packed, from which
     follows what an entry takes on average, and so how many there may be.
@@ -76,6 +93,7 @@ class Ration(Generic[K, V]):
         return self._share.room // self._entry_bytes
 
 
+_WORDS: Final = 10_000
 _OBJECT_BYTES: Final = 500
 _UNPACKED_BYTES: Final = 5
 """What an identifier's or a pair's state takes in memory, and for each byte that it is packed into. Measured with 0 to 10

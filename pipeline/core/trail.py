@@ -35,7 +35,8 @@ class Segment:
 
     `number` names it in the store; the tail, kept in the person's head, has none. `_packed` are the first of
     the entries as they were packed last, and `_packed_origins` the first origins, because a tail is written again and
-    again. `packed_bytes`: how long it was, packed, when that was last done.
+    again. `_places` finds an origin in the table; None: it has not been asked. `packed_bytes`: how long it was, packed, when
+    that was last done.
     """
 
     __slots__ = (
@@ -59,13 +60,16 @@ class Segment:
         self.is_dirty = True
         self._packed: list[bytes] = []
         self._packed_origins: list[bytes] = []
-        self._places = {origin_key(origin): place for place, origin in enumerate(origins)}
+        self._places: dict[OriginKey, int] | None = None
 
     def place_of(self, key: OriginKey) -> int:
         """The index of the origin in the table, to which it is added if it is new."""
-        place = self._places.get(key)
+        places = self._places
+        if places is None:
+            places = self._places = {origin_key(origin): place for place, origin in enumerate(self.origins)}
+        place = places.get(key)
         if place is None:
-            place = self._places[key] = len(self.origins)
+            place = places[key] = len(self.origins)
             self.origins.append(Origin(list(key[0]), key[1], key[2]))
         return place
 
@@ -104,7 +108,14 @@ class Segment:
         self._packed = []
         self._packed_origins = []
         self.is_dirty = True
-        self._places = {origin_key(origin): place for place, origin in enumerate(self.origins)}
+        self._places = None
+
+    def seal(self) -> None:
+        """It is written, and not likely to be so soon again: let go of what would make that cheaper."""
+        self._packed = []
+        self._packed_origins = []
+        self._places = None
+        self.is_dirty = False
 
     def pack(self) -> bytes:
         """The segment as a msgpack `Run`."""

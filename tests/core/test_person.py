@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from journey_world import PLACED, Story
 
+from pipeline.core.budget import Budget
 from pipeline.core.messages import Entry
 from pipeline.core.person import IDENTIFIERS, Person, new_person
 
@@ -37,3 +40,14 @@ def test_of_many_identifiers_the_first_are_named() -> None:
     for number in reversed(range(IDENTIFIERS + 50)):
         came_by(person, str(number), f"order_id:{number:03}")
     assert person.known_by() == [f"order_id:{number:03}" for number in range(IDENTIFIERS)]
+
+
+@pytest.mark.parametrize("kept", [1, 1_000_000])
+def test_what_every_touchpoint_says_is_held_once_however_it_came(kept: int) -> None:
+    story = Story(cache=Budget(kept))
+    for number in range(3):
+        story.happens("2026-03-01 09:00", PLACED, name=f"e{number}")
+        story.batch()
+    entries = list(story.stage._memory.persons.get(story.person()).trail)
+    assert len(entries) == 3
+    assert len({id(entry.type) for entry in entries}) == len({id(entry.source) for entry in entries}) == 1

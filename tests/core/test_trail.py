@@ -61,6 +61,8 @@ def test_any_insertions_and_removals_leave_a_trail_in_order(random: Random, step
         elif choice < 0.95 and len(trail.segments) > 1:
             for other in trail.cut()[1]:
                 del expected[other.id]
+        elif choice < 0.97:
+            random.choice(trail.segments).seal()
         elif choice > 0.98:
             token = random.choice("abc")
             taken = {other.id for _, entries in trail.take(token, 1) for other in entries}
