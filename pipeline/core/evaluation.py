@@ -82,9 +82,8 @@ class Evaluation:
     def judge_again(self, person: Person, period: int) -> None:
         """Judge anew what began in a period whose limits are others now. No state says anything of limits."""
         if person.touched or person.vanished or person.suspects:
-            self.conclude(
-                person
-            )  # folded anew under a changed map as it was unpacked, and so all of it is judged
+            # it was unpacked under a changed map, by which all of it is judged anew
+            self.conclude(person)
             return
         affected = [
             journey
