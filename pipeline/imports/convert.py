@@ -49,9 +49,11 @@ def text(cell: Any) -> str:
 
 def whole(cell: Any) -> int:
     try:
-        if isinstance(cell, bool) or (isinstance(cell, float) and not cell.is_integer()):
+        found = int(cell)
+        # of what is a number already, a float or a decimal, nothing is cut off
+        if isinstance(cell, bool) or (not isinstance(cell, str) and found != cell):
             raise ValueError
-        return int(cell)
+        return found
     except (TypeError, ValueError, OverflowError):
         raise RowError(f"{_shown(cell)} is not a whole number") from None
 

@@ -2,22 +2,20 @@
 
 In: key and value of every row of a table. Out: the value of a key, `ABSENT`, or `AMBIGUOUS` when rows with
 the key differ. Always holds: up to `in_memory` keys are in a dict; beyond that all of them are in a
-temporary SQLite file, which goes when the look-up is closed.
+temporary SQLite file, which goes when the look-up is closed; what comes out does not tell which it was.
 """
 
 from __future__ import annotations
 
+import pickle
 import sqlite3
 import tempfile
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 _BATCH = 10_000
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
+_EXACT = 2.0**53
 
 
 class Missing(Enum):
@@ -40,6 +38,8 @@ class Index:
         self._disk: _Disk | None = None
 
     def add(self, key: str, value: Any) -> None:
+        if type(value) is float and value.is_integer() and abs(value) < _EXACT:
+            value = int(value)  # the same number in one row and the other
         known = self._held.setdefault(key, value)
         if known is not value and known != value:
             self._held[key] = AMBIGUOUS
@@ -78,7 +78,7 @@ class _Disk:
         self._database.execute("CREATE TABLE pairs (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
 
     def put(self, pairs: dict[str, Any]) -> None:
-        rows = ((key, None if value is AMBIGUOUS else _encode(value)) for key, value in pairs.items())
+        rows = ((key, None if value is AMBIGUOUS else pickle.dumps(value)) for key, value in pairs.items())
         self._database.execute("BEGIN")
         self._database.executemany(
             "INSERT INTO pairs VALUES (?, ?) ON CONFLICT (key) DO UPDATE "
@@ -91,7 +91,7 @@ class _Disk:
         row = self._database.execute("SELECT value FROM pairs WHERE key = ?", (key,)).fetchone()
         if row is None:
             return ABSENT
-        return AMBIGUOUS if row[0] is None else _decode(row[0])
+        return AMBIGUOUS if row[0] is None else pickle.loads(row[0])  # noqa: S301 - the file is our own
 
     def count(self) -> int:
         [counted] = self._database.execute("SELECT count(*) FROM pairs").fetchone()

@@ -20,6 +20,8 @@ from pipeline.operations.clients import explained, patiently, quiet
 from pipeline.topology import Topology
 
 _TIMEOUT = 10.0
+_MANY = 1000
+"""More unread offsets than transaction markers alone would make."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,14 @@ class Watcher:
         ]
 
     def at_rest(self) -> bool:
-        """No stage has an unread committed record, and none appeared while looking."""
+        """No stage has an unread committed record, no transaction is open, and nothing appeared while looking."""
         with explained(self._options, "asking how far the pipeline is"):
             before = self._lags()
-            if any(self._unread(lag) for lag in before if lag.records):
+            if self._unread([lag for lag in before if lag.records]):
                 return False
-            return {(lag.topic, lag.partition): lag.end for lag in before} == self._ends()
+            ends = {(lag.topic, lag.partition): lag.end for lag in before}
+            # a commit reaches the partitions one by one: the input may be read before the output can be
+            return ends == self._ends(IsolationLevel.READ_UNCOMMITTED) == self._ends()
 
     def wait(
         self, limit: float, look: Callable[[list[Lag]], None] = lambda _: None, every: float = 0.5
@@ -109,9 +113,7 @@ class Watcher:
         with explained(self._options, "asking how far the pipeline is"):
             wanted = {
                 place: offset
-                for place, offset in patiently(
-                    lambda: self._ends_now(IsolationLevel.READ_UNCOMMITTED), _TIMEOUT
-                ).items()
+                for place, offset in self._ends(IsolationLevel.READ_UNCOMMITTED).items()
                 if place[0] in topics
             }
             end = time.monotonic() + limit
@@ -128,11 +130,9 @@ class Watcher:
             for each in committed
             if (each.topic, each.partition) in wanted
         ]
-        return [
-            lag
-            for lag in lags
-            if lag.records and (ends[lag.topic, lag.partition] < lag.end or self._unread(lag))
-        ]
+        lags = [lag for lag in lags if lag.records]
+        open_ones = [lag for lag in lags if ends[lag.topic, lag.partition] < lag.end]
+        return open_ones or self._unread(lags)
 
     def close(self) -> None:
         self._reader.close()
@@ -141,8 +141,8 @@ class Watcher:
     def _committed(self) -> list[TopicPartition]:
         return patiently(lambda: self._reader.committed(list(self._partitions), timeout=_TIMEOUT), _TIMEOUT)
 
-    def _ends(self) -> dict[tuple[str, int], int]:
-        return patiently(lambda: self._ends_now(IsolationLevel.READ_COMMITTED), _TIMEOUT)
+    def _ends(self, isolation: IsolationLevel = IsolationLevel.READ_COMMITTED) -> dict[tuple[str, int], int]:
+        return patiently(lambda: self._ends_now(isolation), _TIMEOUT)
 
     def _ends_now(self, isolation: IsolationLevel) -> dict[tuple[str, int], int]:
         assert self._admin is not None, "closed"
@@ -156,25 +156,34 @@ class Watcher:
             raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE))
         return ends
 
-    def _unread(self, lag: Lag) -> bool:
-        """Whether a committed record, and not only transaction markers, lies between the position and the end."""
-        if lag.records > 1000:
-            return True
-        self._reader.assign([TopicPartition(lag.topic, lag.partition, lag.position)])
+    def _unread(self, lags: list[Lag]) -> list[Lag]:
+        """Those in which a committed record, and not only transaction markers, lies between the position and the end."""
+        many = [lag for lag in lags if lag.records > _MANY]
+        if many or not lags:
+            return many
+        asked = {(lag.topic, lag.partition): lag for lag in lags}
+        self._reader.assign([TopicPartition(lag.topic, lag.partition, lag.position) for lag in lags])
         try:
-            deadline = time.monotonic() + _TIMEOUT
-            while time.monotonic() < deadline:
-                message = self._reader.poll(0.2)
-                if message is None:
-                    continue
-                error = message.error()
-                if error is None:
-                    return (message.offset() or 0) < lag.end
-                if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the constant's public name
-                    return False
-            return True
+            return self._with_records(asked)
         finally:
             self._reader.unassign()
+
+    def _with_records(self, asked: dict[tuple[str, int], Lag]) -> list[Lag]:
+        """Those of the assigned partitions whose next record lies before the end; and those that gave no answer in time."""
+        found, deadline = [], time.monotonic() + _TIMEOUT
+        while asked and time.monotonic() < deadline:
+            message = self._reader.poll(0.2)
+            if message is None:
+                continue
+            error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the constant's public name
+                continue
+            lag = asked.pop((message.topic() or "", message.partition() or 0), None)
+            if lag is not None and error is None:
+                if (message.offset() or 0) < lag.end:
+                    found.append(lag)
+                self._reader.incremental_unassign([TopicPartition(lag.topic, lag.partition)])
+        return [*found, *asked.values()]
 
 
 def _behind(lags: list[Lag], limit: float) -> str:

@@ -38,12 +38,12 @@ def test_a_list_can_not_be_text() -> None:
         text([1])
 
 
-@pytest.mark.parametrize(("cell", "expected"), [("12", 12), (" -3 ", -3), (4.0, 4)])
+@pytest.mark.parametrize(("cell", "expected"), [("12", 12), (" -3 ", -3), (4.0, 4), (Decimal("4.00"), 4)])
 def test_whole_numbers(cell: Any, expected: int) -> None:
     assert whole(cell) == expected
 
 
-@pytest.mark.parametrize("cell", ["1.5", "x", 1.5, True, [1], float("inf")])
+@pytest.mark.parametrize("cell", ["1.5", "x", 1.5, Decimal("5.5"), Decimal("NaN"), True, [1], float("inf")])
 def test_what_is_no_whole_number_is_refused(cell: Any) -> None:
     with pytest.raises(RowError, match="is not a whole number"):
         whole(cell)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +13,10 @@ from hypothesis import strategies as st
 from pipeline.imports.lookups import ABSENT, AMBIGUOUS, Index
 
 pairs = st.lists(
-    st.tuples(st.text(alphabet="abc", max_size=2), st.none() | st.integers(0, 2) | st.text(max_size=2)),
+    st.tuples(
+        st.text(alphabet="abc", max_size=2),
+        st.none() | st.integers(0, 2) | st.sampled_from([0.0, 1.0, 0.5]) | st.text(max_size=2),
+    ),
     max_size=40,
 )
 
@@ -45,4 +50,17 @@ def test_rows_that_differ_stay_ambiguous_when_the_first_value_comes_again(in_mem
     for value in ("x", "y", "x"):
         index.add("key", value)
     assert index.get("key") is AMBIGUOUS
+    index.close()
+
+
+@pytest.mark.parametrize("in_memory", [0, 10])
+@pytest.mark.parametrize(
+    "value", [date(2026, 5, 1), datetime.fromisoformat("2026-05-01T10:00"), Decimal("1.50"), True, [1, "x"]]
+)
+def test_a_value_comes_out_as_it_went_in(value: Any, in_memory: int) -> None:
+    index = Index(in_memory)
+    index.add("key", value)
+    found = index.get("key")
+    assert found == value
+    assert type(found) is type(value)
     index.close()

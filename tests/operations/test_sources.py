@@ -119,8 +119,34 @@ def test_an_unread_record_keeps_a_pipeline_from_rest_and_is_named(settings: Sett
         watcher.close()
 
 
+def test_of_many_partitions_the_unread_ones_are_named(settings: Settings) -> None:
+    topics = [settings.topology.source(domain) for domain in ("sales", "service", "billing")]
+    producer = Producer({**settings.kafka_client, "transactional.id": settings.namespace})
+    producer.init_transactions()
+    producer.begin_transaction()
+    for topic in topics:
+        for partition in (0, 1):
+            producer.produce(topic, b"{}", partition=partition)
+    producer.commit_transaction()
+    while not all(read(settings, topic, partition) for topic in topics for partition in (0, 1)):
+        """The markers of a commit are written after its answer."""
+    watcher = Watcher(settings.kafka_client, settings.topology)
+    group = Consumer({**settings.kafka_client, "group.id": settings.topology.app})
+    try:
+        past = [TopicPartition(topic, partition, 1) for topic in topics for partition in (0, 1)]
+        group.commit(offsets=past[1:], asynchronous=False)
+        with pytest.raises(NotCaughtUpError, match=rf"most of them \(2\) in {topics[0]}/0"):
+            watcher.wait_past(topics, 0)
+        group.commit(offsets=past[:1], asynchronous=False)
+        watcher.wait_past(topics, 20)
+    finally:
+        group.close()
+        watcher.close()
+        producer.close()
+
+
 def test_what_lies_beyond_the_read_position_counts_only_if_it_is_a_record(settings: Settings) -> None:
-    """A committed transaction ends with a marker, which has an offset and is nothing to read."""
+    """A transaction ends with a marker, which has an offset and is nothing to read. While it is open there is no rest."""
     topic = settings.topology.identity
     producer = Producer({**settings.kafka_client, "transactional.id": settings.namespace})
     producer.init_transactions()
@@ -131,12 +157,16 @@ def test_what_lies_beyond_the_read_position_counts_only_if_it_is_a_record(settin
     group = Consumer({**settings.kafka_client, "group.id": settings.topology.app})
     try:
         assert not watcher.at_rest()
+        while not read(settings, topic):
+            """The marker of a commit is written after its answer."""
+        assert not watcher.at_rest()
         group.commit(offsets=[TopicPartition(topic, 0, 1)], asynchronous=False)
         assert [(lag.topic, lag.records) for lag in watcher.lags() if lag.records] == [(topic, 1)]
         watcher.wait(20, every=0.01)
         producer.begin_transaction()
         producer.produce(topic, b"aborted")
         producer.flush()
+        assert not watcher.at_rest()
         producer.abort_transaction()
         watcher.wait(20, every=0.01)
     finally:
