@@ -107,7 +107,8 @@ def import_links(
     """Link the identifiers of a table: who another system knows to be one person. Unlinking by name stands against it."""
     settings = settings_of(name)
     require_in_kafka(settings)
-    count = check_links(table, _kinds(settings, journey_map))
+    kinds = _kinds(settings, journey_map)
+    count = check_links(table, kinds, _identify(settings, kinds))
     require_topics(settings.kafka_admin, settings.topology.specs())
     secret = settings.identity_key.get_secret_value()
     with SourceWriter(settings.kafka_client, settings.topology) as writer:

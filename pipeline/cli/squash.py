@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.console import out
-from pipeline.cli.which import Name, settings_of
+from pipeline.cli.which import Name, require_in_kafka, require_in_warehouse, settings_of
 from pipeline.engine.topics import require_topics
 from pipeline.operations.squashing import preview_squash, squash_overrides
 from pipeline.warehouse.squash import Squashed
@@ -23,9 +23,11 @@ def squash(
 ) -> None:
     """Rewrite the touchpoints that have moved to another person, so that queries need not look that up any more."""
     settings = settings_of(name)
+    require_in_warehouse(settings)
     if dry_run:
         _tell(preview_squash(settings), "would be taken", "to rewrite")
         return
+    require_in_kafka(settings)
     require_topics(settings.kafka_admin, settings.topology.specs())
     began = time.monotonic()
     _tell(squash_overrides(settings, limit), "taken", "rewritten")

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.core.instants import moment, parse_instant
+from pipeline.core.instants import micros, moment, parse_instant
 from pipeline.errors import ThroughlineError
-from pipeline.operations.identity_words import Identifier, WordError, parse_identifier
+from pipeline.operations.identity_words import Identifier, Identify, check_word, parse_identifier
 from schemas.identifiers import IdentifierKind
 
 _TOLD = 20
@@ -33,15 +33,16 @@ class Link(NamedTuple):
     time: datetime | None
 
 
-def check_links(path: Path, kinds: Mapping[str, IdentifierKind]) -> int:
+def check_links(path: Path, kinds: Mapping[str, IdentifierKind], identify: Identify) -> int:
     """How many links the table has. Raises LinkTableError, with all that is wrong with it."""
     wrong: list[str] = []
     count = 0
     for line, row in _rows(path):
         try:
-            _require_personal(_link(row), kinds)
+            link = _link(row)
+            check_word(link.one, link.other, kinds, identify, micros(link.time or datetime.now(UTC)))
             count += 1
-        except (WordError, ValueError) as error:
+        except (ThroughlineError, ValueError) as error:
             wrong.append(f"{path}:{line}: {error}")
     if wrong:
         more = f"\n… and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
@@ -89,18 +90,3 @@ def _instant(text: str) -> datetime:
     if not datetime(1970, 1, 1, tzinfo=UTC) <= found <= datetime.now(UTC) + timedelta(days=1):
         raise ValueError(f"{text!r} is before 1970 or in the future")
     return found
-
-
-def _require_personal(link: Link, kinds: Mapping[str, IdentifierKind]) -> None:
-    personal = sorted(name for name, kind in kinds.items() if kind.kind == "personal")
-    for identifier in (link.one, link.other):
-        if identifier.kind not in personal:
-            raise ValueError(
-                f"{identifier.kind!r} is no personal kind of the journey map; it has {', '.join(personal)}"
-            )
-        try:
-            kinds[identifier.kind].normaliser()(identifier.value)
-        except ValueError as error:
-            raise ValueError(f"{identifier} is {error}") from None
-    if link.one == link.other:
-        raise ValueError(f"{link.one} is linked to itself")

@@ -175,5 +175,5 @@ def test_a_table_with_a_kind_that_the_replays_own_map_does_not_have_is_refused(
     table.write_text("one,other\nfax=1,customer_id=7\n", "utf-8")
     done = replayed.throughline("identity", "import", table, "--name", replayed.name)
     assert (done.code, done.out) == (2, "")
-    assert "'fax' is no personal kind of the journey map" in done.said
+    assert "the journey map has no identifier kind 'fax'" in done.said
     assert "nothing was sent" in done.said

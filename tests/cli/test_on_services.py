@@ -232,6 +232,8 @@ def test_a_customer_whom_nobody_knows_is_told(here: Throughline, replayed: Repla
         "identity explain customer_id=anna order_id=o-1",
         "identity link customer_id=anna customer_id=bert --reason x",
         "identity import {map}",
+        "identity squash",
+        "identity squash --dry-run",
     ],
 )
 def test_a_name_that_no_replay_has_is_told_with_those_that_there_are(

@@ -9,10 +9,15 @@ from typing import Any, cast
 
 import pytest
 
+from pipeline.core.tokens import Tokens
 from pipeline.operations.identity_words import Identifier, import_link
 from pipeline.operations.link_table import Link, LinkTableError, check_links, read_links
 from pipeline.operations.sources import SourceWriter
 from schemas.identifiers import DEFAULT_IDENTIFIERS
+
+KINDS = DEFAULT_IDENTIFIERS | {
+    "email": DEFAULT_IDENTIFIERS["email"].model_copy(update={"blocked": ("nobody@b.c",)})
+}
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def test_a_table_is_read_with_and_without_times(table: Path) -> None:
         '﻿one,other,time\nemail=a@b.c,customer_id=7,2026-05-01T12:00:00+02:00\n"customer_id=a,b",phone=+49 30 901820,\n',
         "utf-8",
     )
-    assert check_links(table, DEFAULT_IDENTIFIERS) == 2
+    assert check_links(table, KINDS, Tokens("a secret key", KINDS).identify) == 2
     ann, other = read_links(table)
     assert ann == Link(
         Identifier("email", "a@b.c"), Identifier("customer_id", "7"), datetime(2026, 5, 1, 10, tzinfo=UTC)
@@ -46,10 +51,19 @@ def test_a_table_is_read_with_and_without_times(table: Path) -> None:
         ("one,other\nemail=a,customer_id=7,x\n", ":2: it has more values than there are columns; quote"),
         (
             "one,other\nemail=a@b.c,order_id=7\n",
-            ":2: 'order_id' is no personal kind of the journey map; it has cookie, cust",
+            ":2: order_id=7 is a reference, which belongs to one person anyway; name two of cookie, cust",
         ),
         ("one,other\nemail=ann,customer_id=7\n", ":2: email=ann is no e-mail address (write it alone"),
-        ("one,other\nemail=a@b.c,email=a@b.c\n", ":2: email=a@b.c is linked to itself"),
+        ("one,other\nemail=a@b.c,email=a@b.c\n", ":2: email=a@b.c and email=a@b.c are the same identifier"),
+        ("one,other\nemail=a@b.c,email=A@B.C\n", ":2: email=a@b.c and email=A@B.C are the same identifier"),
+        (
+            "one,other\nemial=a@b.c,customer_id=7\n",
+            ":2: the journey map has no identifier kind 'emial' (did you mean 'email'?); it has cookie",
+        ),
+        (
+            "one,other\nemail=nobody@b.c,customer_id=7\n",
+            ":2: email=nobody@b.c is blocked in the journey map: whoever writes it is nobody",
+        ),
         (
             "one,other,time\nemail=a,email=b,yesterday\n",
             ":2: 'yesterday' is no time; write an RFC 3339 instant",
@@ -64,22 +78,22 @@ def test_a_table_is_read_with_and_without_times(table: Path) -> None:
 def test_what_is_wrong_is_named_with_its_line_and_the_remedy(table: Path, text: str, said: str) -> None:
     table.write_text(text, "utf-8")
     with pytest.raises(LinkTableError) as caught:
-        check_links(table, DEFAULT_IDENTIFIERS)
+        check_links(table, KINDS, Tokens("a secret key", KINDS).identify)
     assert said in str(caught.value)
 
 
 def test_all_wrong_lines_are_told_but_no_more_than_one_can_read(table: Path) -> None:
     table.write_text("one,other\n" + "ann,bob\n" * 30, "utf-8")
     with pytest.raises(LinkTableError, match=r":21: .*\n… and 10 more\nnothing was sent"):
-        check_links(table, DEFAULT_IDENTIFIERS)
+        check_links(table, KINDS, Tokens("a secret key", KINDS).identify)
 
 
 def test_a_file_that_is_no_text_or_not_there_is_told(table: Path) -> None:
     with pytest.raises(LinkTableError, match="can't be read"):
-        check_links(table, DEFAULT_IDENTIFIERS)
+        check_links(table, KINDS, Tokens("a secret key", KINDS).identify)
     table.write_bytes(b"one,other\n\xff\n")
     with pytest.raises(LinkTableError, match="in UTF-8"):
-        check_links(table, DEFAULT_IDENTIFIERS)
+        check_links(table, KINDS, Tokens("a secret key", KINDS).identify)
 
 
 class Kept:
