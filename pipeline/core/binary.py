@@ -8,7 +8,7 @@ is `data`. The one attribute that is not a string is written as JSON: `ce_identi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,8 +16,10 @@ from pipeline.core.dead_letters import RefusedError
 from pipeline.ports import Headers
 from schemas.dead_letter import ErrorCode
 
-_PREFIX = "ce_"
-_STRUCTURED = "application/cloudevents"
+ATTRIBUTE_PREFIX: Final = "ce_"
+CONTENT_TYPE: Final = "content-type"
+CLOUDEVENTS: Final = "application/cloudevents"
+"""How the content type of structured mode begins."""
 _check_json = msgspec.json.Decoder(msgspec.Raw).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -25,14 +27,14 @@ _encode = msgspec.json.Encoder().encode
 def structured(headers: Headers, value: bytes) -> bytes:
     """The event as one JSON document. Raises RefusedError if the headers and the value do not make one."""
     content_type = _content_type(headers)
-    if content_type.startswith(_STRUCTURED):
-        if content_type != f"{_STRUCTURED}+json":
-            raise _bad("content-type", f"is {content_type}; this pipeline reads {_STRUCTURED}+json")
+    if content_type.startswith(CLOUDEVENTS):
+        if content_type != f"{CLOUDEVENTS}+json":
+            raise _bad(CONTENT_TYPE, f"is {content_type}; this pipeline reads {CLOUDEVENTS}+json")
         return value
-    if not any(name.startswith(_PREFIX) for name, _ in headers):
+    if not any(name.startswith(ATTRIBUTE_PREFIX) for name, _ in headers):
         return value
     if content_type and content_type != "application/json" and not content_type.endswith("+json"):
-        raise _bad("content-type", f"is {content_type}; data has to be JSON, such as application/json")
+        raise _bad(CONTENT_TYPE, f"is {content_type}; data has to be JSON, such as application/json")
     event = _attributes(headers)
     if content_type:
         event["datacontenttype"] = content_type
@@ -43,7 +45,7 @@ def structured(headers: Headers, value: bytes) -> bytes:
 
 def _content_type(headers: Headers) -> str:
     for name, value in headers:
-        if name.lower() == "content-type":
+        if name.lower() == CONTENT_TYPE:
             return _text(name, value).split(";")[0].strip().lower()
     return ""
 
@@ -51,9 +53,9 @@ def _content_type(headers: Headers) -> str:
 def _attributes(headers: Headers) -> dict[str, Any]:
     event: dict[str, Any] = {}
     for name, value in headers:
-        if not name.startswith(_PREFIX):
+        if not name.startswith(ATTRIBUTE_PREFIX):
             continue
-        attribute = name.removeprefix(_PREFIX)
+        attribute = name.removeprefix(ATTRIBUTE_PREFIX)
         if attribute in event:
             raise _bad(name, "is there twice; write it once")
         event[attribute] = _identities(name, value) if attribute == "identities" else _text(name, value)

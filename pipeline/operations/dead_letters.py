@@ -18,17 +18,18 @@ from typing import Any
 import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from pipeline.core.binary import ATTRIBUTE_PREFIX, CLOUDEVENTS, CONTENT_TYPE
 from pipeline.core.dead_letters import FOREIGN, letter_of, original_headers
+from pipeline.core.ingest import TICK_HEADER
 from pipeline.errors import ThroughlineError
 from pipeline.operations.clients import explained, patiently, quiet
-from pipeline.operations.sources import TICK_HEADER, SourceWriter
+from pipeline.operations.sources import SourceWriter
 from pipeline.ports import Headers
 from pipeline.topology import MAX_LETTER_BYTES, Topology
 from schemas.dead_letter import DeadLetter
 
 REPLAYED_FROM = "throughline-replayed-from"
 _TIMEOUT = 5.0
-_ATTRIBUTE, _CONTENT_TYPE, _CLOUDEVENT = "ce_", "content-type", b"application/cloudevents"
 _OF_EVENTS = frozenset({"specversion", "identities"})
 """Attributes that every event has, and that are names of no catalogued data."""
 
@@ -131,15 +132,15 @@ def corrected_headers(stored: StoredLetter, corrected: bytes) -> Headers:
     if not corrected:
         return stored.headers  # a tick has no value
     kept = [(name, value) for name, value in stored.headers if not _tells_what_the_value_is(name)]
-    return [*kept, (_CONTENT_TYPE, _CLOUDEVENT + b"+json")]
+    return [*kept, (CONTENT_TYPE, f"{CLOUDEVENTS}+json".encode())]
 
 
 def _is_binary(headers: Headers) -> bool:
     """As ingest tells it: a content type of CloudEvents means structured mode, whatever else is there."""
-    content_type = next((value for name, value in headers if name.lower() == _CONTENT_TYPE), None) or b""
-    if content_type.strip().lower().startswith(_CLOUDEVENT):
+    content_type = next((value for name, value in headers if name.lower() == CONTENT_TYPE), None) or b""
+    if content_type.strip().lower().startswith(CLOUDEVENTS.encode()):
         return False
-    return any(name.startswith(_ATTRIBUTE) for name, _ in headers)
+    return any(name.startswith(ATTRIBUTE_PREFIX) for name, _ in headers)
 
 
 def _is_event(stored: StoredLetter, corrected: bytes) -> bool:
@@ -166,7 +167,7 @@ def _check_headers_were_right(stored: StoredLetter) -> None:
 
 def _tells_what_the_value_is(name: str) -> bool:
     """Whether a header speaks of the value that a corrected event takes the place of."""
-    return name.startswith(_ATTRIBUTE) or name.lower() == _CONTENT_TYPE or name == TICK_HEADER
+    return name.startswith(ATTRIBUTE_PREFIX) or name.lower() == CONTENT_TYPE or name == TICK_HEADER
 
 
 def _reader(options: Mapping[str, Any]) -> Consumer:

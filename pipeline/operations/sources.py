@@ -12,12 +12,12 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from pipeline.core.ingest import tick_headers
 from pipeline.errors import ThroughlineError
 from pipeline.operations.clients import quiet
 from pipeline.ports import Headers
 from pipeline.topology import MAX_RECORD_BYTES, Topology
 
-TICK_HEADER = "throughline-tick"
 _FLUSH_SECONDS = 60.0
 
 
@@ -54,7 +54,7 @@ class SourceWriter:
 
     def tick(self, instant: int) -> None:
         """Tell every source partition that everything before `instant` (µs since 1970) has been sent."""
-        headers = [(TICK_HEADER, str(instant).encode())]
+        headers = tick_headers(instant)
         for topic in self._topics.values():
             for partition in range(self._topology.source_partitions):
                 self._produce(topic, b"", None, headers, partition)

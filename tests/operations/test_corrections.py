@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.core.binary import structured
 from pipeline.core.dead_letters import RefusedError, dead_letter
+from pipeline.core.ingest import TICK_HEADER
 from pipeline.core.validation import Parts, read_event
 from pipeline.operations.dead_letters import DeadLetterError, StoredLetter, corrected_headers
-from pipeline.operations.sources import TICK_HEADER
 from pipeline.ports import Headers
 from schemas.catalogue import CATALOGUE
 from schemas.dead_letter import ErrorCode

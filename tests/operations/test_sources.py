@@ -10,6 +10,7 @@ from command_line import NOWHERE
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.core.dead_letters import FOREIGN
+from pipeline.core.ingest import TICK_HEADER
 from pipeline.engine.topics import ensure_topics
 from pipeline.operations.caught_up import NotCaughtUpError, Watcher
 from pipeline.operations.clients import KafkaProblemError
@@ -21,7 +22,7 @@ from pipeline.operations.dead_letters import (
     read_letters,
     send_again,
 )
-from pipeline.operations.sources import TICK_HEADER, SourceNotWritableError, SourceWriter
+from pipeline.operations.sources import SourceNotWritableError, SourceWriter
 from pipeline.settings import Settings
 from schemas.dead_letter import DeadLetter
 

@@ -13,9 +13,8 @@ from jsonschema import Draft7Validator, ValidationError
 
 from pipeline.core.binary import structured
 from pipeline.core.dead_letters import decode_headers, encode_headers
-from pipeline.core.ingest import tick_headers
+from pipeline.core.ingest import TICK_HEADER, tick_headers
 from pipeline.core.validation import read_event
-from pipeline.operations.sources import TICK_HEADER
 from pipeline.ports import Headers
 from schemas.base import DOMAINS
 from schemas.catalogue import CATALOGUE
