@@ -27,8 +27,6 @@ _INTERPRETED = {
     "outputs.py",
     "stored.py",
     "validation.py",
-    # a compiled dataclass shows the garbage collector what it inherits twice, which then clears what is in use
-    "rules.py",
     # nothing of these is on the way of an event
     "budget.py",
     "run.py",

@@ -101,7 +101,8 @@ class Findings:
             if not settled:
                 unsettled.append(making)
                 soonest = min(soonest, promises.deadline(making, watermark))
-        fold.makings = unsettled
+        if len(unsettled) < len(fold.makings):
+            fold.makings = tuple(unsettled)
         return soonest
 
     def _promise(self, person: Person, journey: Journey, making: Making) -> None:
@@ -139,7 +140,8 @@ class Findings:
             if not settled:
                 unsettled.append(making)
                 soonest = min(soonest, values.deadline(making, watermark))
-        fold.makings = unsettled
+        if len(unsettled) < len(fold.makings):
+            fold.makings = tuple(unsettled)
         return soonest
 
     def _value(self, person: Person, journey: Journey, rule: ValueRule, making: ValueMaking) -> None:
@@ -295,7 +297,7 @@ class Findings:
             making.finding_id, making.status = name, "withdrawn"
             finding = promise_finding(person, journey, making)
         elif isinstance(rule, ValueRule):
-            value = values.make(rule, entry, []) or ValueMaking(rule, entry, None, Observed())
+            value = values.make(rule, entry, ()) or ValueMaking(rule, entry, None, Observed())
             value.finding_id, value.told = name, Told("withdrawn", 0, 0, None, None, None)
             finding = value_conclusions.value_finding(person, journey, rule, value)
         else:

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from pipeline.core.dead_letters import RefusedError
 from pipeline.core.instants import parse_instant
 from pipeline.core.kinds import IdentifierKind, ranks
@@ -31,6 +33,7 @@ _Wrong = Mapping[str, tuple[str, str]]
 """By kind, what is no identifier: the value, and why."""
 
 
+@mypyc_attr(acyclic=True)
 class Found:
     """`to` is the strongest identifier; `references` and `personal` are the weaker ones.
 

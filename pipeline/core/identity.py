@@ -46,7 +46,7 @@ from pipeline.core.messages import (
     PassingReceive,
     PassingRoute,
     Release,
-    Step,
+    Steps,
     Token,
 )
 from pipeline.core.recent import Ration
@@ -169,10 +169,10 @@ class Identity:
     def _route(self, message: PassingRoute) -> None:
         to, path = message.to, message.path
         if kind_of(to) in self._settled:
-            self._tell(PassingArrive(person_of(to), [*path, (to, 0)], message.touchpoint))
+            self._tell(PassingArrive(person_of(to), (*path, (to, 0)), message.touchpoint))
             return
         reference = self._pass(to)
-        path = [*path, (to, reference.version)]
+        path = (*path, (to, reference.version))
         if reference.claims:
             self._forward(PassingRoute(reference.claims[0][3], path, message.touchpoint))
         else:
@@ -184,7 +184,7 @@ class Identity:
         to, parcel = message.to, message.parcel
         reference = None if kind_of(to) in self._settled else self._pass(to)
         step = (to, reference.version if reference else 0)
-        origins = [msgspec.structs.replace(origin, steps=[*origin.steps, step]) for origin in parcel.origins]
+        origins = [msgspec.structs.replace(origin, steps=(*origin.steps, step)) for origin in parcel.origins]
         parcel = msgspec.structs.replace(parcel, origins=origins)
         owner = reference.owner if reference else None
         if owner is None:
@@ -192,9 +192,9 @@ class Identity:
         else:
             self._forward(PassingCarry(owner, parcel))
         if reference and reference.departed:
-            self._chase(to, reference, [step for origin in origins for step in origin.steps])
+            self._chase(to, reference, tuple([step for origin in origins for step in origin.steps]))
 
-    def _chase(self, to: Token, reference: Reference, steps: list[Step]) -> None:
+    def _chase(self, to: Token, reference: Reference, steps: Steps) -> None:
         """Send the departures of older steps once more, behind what has just been sent on."""
         departed = reference.departed
         for identifier in dict.fromkeys([token for token, _ in steps if token in departed]):

@@ -215,7 +215,7 @@ class Ingest:
 
 def _encode_route(found: Read) -> bytes:
     try:
-        return _encode(Route(found.to, [], found.touchpoint))
+        return _encode(Route(found.to, (), found.touchpoint))
     except OverflowError:
         message = "a field that the journey map uses is a whole number beyond 64 bits; write it in quotes"
         raise RefusedError(ErrorCode.INVALID_VALUE, "data", message) from None

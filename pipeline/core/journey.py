@@ -11,6 +11,8 @@ from collections.abc import Container, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
+from mypy_extensions import mypyc_attr
+
 from pipeline.core import promises, stalls, values
 from pipeline.core.acts import ABANDON, END, ENTER, OF_PROMISES, OF_VALUES
 from pipeline.core.fields import key_text
@@ -66,13 +68,14 @@ def finding_id(rule: Rule, journey: str, opening: Entry) -> str:
     return TOLD + name[1:] if isinstance(rule, LearnedRule) else name
 
 
+@mypyc_attr(acyclic=True)
 class Journey:
     """One journey of a person. `promises`, `values` and `stages` are in the order of its rules, None until one is used.
 
     `where` names the stages that it is in, and `been` those that it was in since each touchpoint that changed that; before
     the first of them it was where its base left it. `has_news`: something has happened that a conclusion may hang on;
-    `next_deadline` is the instant at which time alone may change one, or an earlier one. `names` remembers the
-    names of findings, and `owners` of which rule each is; None: of another journey's.
+    `next_deadline` is the instant at which time alone may change one, or an earlier one. `owners` remembers of which
+    rule the finding of a name is; None: of another journey's.
     """
 
     __slots__ = (
@@ -84,7 +87,6 @@ class Journey:
         "id",
         "is_stale",
         "key",
-        "names",
         "next_deadline",
         "owners",
         "promises",
@@ -109,16 +111,18 @@ class Journey:
         self.is_stale = False
         self.has_news = True
         self.next_deadline = NEVER
-        self.names: dict[tuple[str, str, str], str] = {}
         self.owners: dict[str, Rule | None] = {}
 
     def finding_id(self, rule: Rule, opening: Entry) -> str:
-        """The name of a finding of this journey; a refolded journey asks for the same names again."""
-        key = (rule.label, opening.source, opening.id)
-        name = self.names.get(key)
-        if name is None:
-            name = self.names[key] = finding_id(rule, self.id, opening)
-            self.owners[name] = rule
+        """The name of a finding of this journey. What was published has it already: a refolded journey asks again."""
+        owners = self.owners
+        for known in opening.findings:
+            owner = owners.get(known.finding_id)
+            # of the same rule on different calendars the label is the same
+            if owner is rule or (owner is not None and owner.label == rule.label):
+                return known.finding_id
+        name = finding_id(rule, self.id, opening)
+        owners[name] = rule
         return name
 
     def owner_of(self, name: str, opening: Entry) -> Rule | None:
@@ -201,7 +205,6 @@ class Journey:
         count = place_behind(self.entries, place)
         cut = self.entries[:count]
         del self.entries[:count]
-        self.names.clear()
         self.owners.clear()
         before = Journey(self.rules, self.key, self.id, self.base)
         before.entries = cut
@@ -222,12 +225,14 @@ class Journey:
         """Take the makings that are lost out of the folds."""
         for rule, fold in zip(self.rules.promises, self.promises, strict=True):
             if fold is not None:
-                fold.makings = [each for each in fold.makings if (rule.label, id(each.entry)) not in lost]
+                fold.makings = tuple(
+                    [each for each in fold.makings if (rule.label, id(each.entry)) not in lost]
+                )
         for value_rule, values_of in zip(self.rules.values, self.values, strict=True):
             if values_of is not None:
-                values_of.makings = [
-                    each for each in values_of.makings if (value_rule.label, id(each.entry)) not in lost
-                ]
+                values_of.makings = tuple(
+                    [each for each in values_of.makings if (value_rule.label, id(each.entry)) not in lost]
+                )
 
     def openings(self) -> Iterator[Entry]:
         """Every entry that may have opened a finding, cut ones included."""

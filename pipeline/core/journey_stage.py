@@ -181,7 +181,7 @@ class JourneyStage:
         person = self._changed.get(message.person) or self._person(message.person)
         entry = touchpoint.entry
         arrival = Arrival(touchpoint, steps[0][0], entry.time < self._time)
-        origin = (tuple(steps), person.id, 0)
+        origin = (steps, person.id, 0)
         known = person.trail.index.get((entry.source, entry.id))
         if known is not None:
             self._arrive_again(person, known, entry, origin, arrival)
@@ -253,7 +253,7 @@ class JourneyStage:
             remember(person, [(entry, origin)], self._config.duplicate_ids)
             return True
         self.counts["bounced"] += 1
-        sent_on = moves.redirect(Origin(list(origin[0]), origin[1], origin[2]), identifier)
+        sent_on = moves.redirect(Origin(origin[0], origin[1], origin[2]), identifier)
         self._carry(identifier, Parcel([sent_on], [entry], self._memory.clock, []))
         return True
 

@@ -15,6 +15,7 @@ import msgspec
 
 Token = str
 Step = tuple[Token, int]
+Steps = tuple[Step, ...]
 Micros = int
 
 
@@ -58,7 +59,7 @@ class Route(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
     """identity: a touchpoint to be resolved by the identifier `to`; `path` are the references passed so far."""
 
     to: Token
-    path: list[Step]
+    path: Steps
     touchpoint: Touchpoint
 
 
@@ -79,7 +80,7 @@ class Origin(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `born`: the person under which the enriched touchpoints were published; `moves`: how often they have moved since.
     """
 
-    steps: list[Step]
+    steps: Steps
     born: str
     moves: int
 
@@ -156,7 +157,7 @@ class Arrive(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
     """journeys: a touchpoint of `person`, by way of `path`."""
 
     person: str
-    path: list[Step]
+    path: Steps
     touchpoint: Touchpoint
 
 
@@ -231,13 +232,13 @@ StayMessage = Stayed | JourneyMark
 # more than everything else that it does. So these are the same messages with their inside left as it is.
 class PassingRoute(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
     to: Token
-    path: list[Step]
+    path: Steps
     touchpoint: msgspec.Raw
 
 
 class PassingArrive(msgspec.Struct, array_like=True, tag="t", frozen=True, gc=False):
     person: str
-    path: list[Step]
+    path: Steps
     touchpoint: msgspec.Raw
 
 

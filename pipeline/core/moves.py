@@ -45,7 +45,7 @@ def redirect(origin: Origin, identifier: Token) -> Origin:
         if token == identifier:
             break
         kept.append((token, passed))
-    return Origin(kept, origin.born, origin.moves + 1)
+    return Origin(tuple(kept), origin.born, origin.moves + 1)
 
 
 def divert(person: Person, parcel: Parcel) -> tuple[Parcel, list[tuple[Token, Parcel]]]:

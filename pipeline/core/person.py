@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from pipeline.core.instants import NEVER
 from pipeline.core.journey import (
     EntryKey,
@@ -33,6 +35,7 @@ way.
 """
 
 
+@mypyc_attr(acyclic=True)
 class Arrival:
     """A touchpoint that has come by `identifier`, and the journeys that it belongs to."""
 
@@ -56,6 +59,7 @@ class Suspect(NamedTuple):
     opening: Entry
 
 
+@mypyc_attr(acyclic=True)
 class Person:
     """One person of this partition; `name` is its id as the key of a record, `key` its id as stored.
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import Any, Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from pipeline.core import clock as clocks
 from pipeline.core.acts import CANCEL, MAKE, MEET, PAUSE, RESUME, REVISE
 from pipeline.core.fields import key_text, number
@@ -28,6 +30,7 @@ WORDS: Final = 8
 """Touchpoints that changed a promise which its evidence names, the last ones."""
 
 
+@mypyc_attr(acyclic=True)
 class Making:
     """One promise: the touchpoint that made it and when it falls due.
 
@@ -98,6 +101,7 @@ _REVISED: Final = Verdict("revised", False)
 _MADE: Final = Verdict("made", False)
 
 
+@mypyc_attr(acyclic=True)
 class PromiseFold:
     """A rule in a journey: its promises that may still change, and what has happened to those still to be made.
 
@@ -107,7 +111,7 @@ class PromiseFold:
     __slots__ = ("common", "makings", "scopes")
 
     def __init__(self) -> None:
-        self.makings: list[Making] = []
+        self.makings: tuple[Making, ...] = ()
         self.common = Scope()
         self.scopes: dict[str, Scope] | None = None
 
@@ -134,7 +138,7 @@ class PromiseFold:
         making = make(rule, entry)
         if making is None:
             return
-        self.makings.append(making)
+        self.makings += (making,)
         own = self._scope(per)
         for scope in (own, self.common) if own is not self.common else (own,):
             making.cancelled = _earlier(making.cancelled, scope.cancelled)
@@ -217,7 +221,7 @@ class PromiseFold:
 
     def drop_settled(self) -> None:
         """Let go of the promises that no touchpoint can change any more."""
-        self.makings = [making for making in self.makings if not judge(making, 0).settled]
+        self.makings = tuple([making for making in self.makings if not judge(making, 0).settled])
 
     def stored(self) -> tuple[Ledger, list[Making]]:
         """What a cut journey keeps of it, and the unsettled promises that are too many for that."""
@@ -226,7 +230,7 @@ class PromiseFold:
             StoredMaking(each.entry, each.met, each.cancelled, each.due, each.at_risk_at, each.terms)
             for each in self.makings[-KEPT_MAKINGS:]
         ]
-        return Ledger(kept, self.common, self.scopes or {}), self.makings[:-KEPT_MAKINGS]
+        return Ledger(kept, self.common, self.scopes or {}), list(self.makings[:-KEPT_MAKINGS])
 
 
 def restored(rule: PromiseRule, ledger: Ledger) -> PromiseFold:
@@ -242,7 +246,7 @@ def restored(rule: PromiseRule, ledger: Ledger) -> PromiseFold:
         making.met, making.cancelled = kept.met, kept.cancelled
         if kept.terms is not None and making.terms is not None:
             _take_over(making, kept, making.terms)
-        fold.makings.append(making)
+        fold.makings += (making,)
     return fold
 
 

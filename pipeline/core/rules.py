@@ -7,8 +7,9 @@ is promised then, and no visit becomes a stall.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final, Literal, NamedTuple, TypeVar
+
+from mypy_extensions import mypyc_attr
 
 from pipeline.core.calendars import BusinessCalendar
 from pipeline.core.fields import key_text, number
@@ -41,6 +42,7 @@ class Attribute(NamedTuple):
     path: str
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(frozen=True)
 class Rule:
     """What promises and stages have in common; `label` tells a promise from a stage of its name.
@@ -93,6 +95,7 @@ class Rule:
         return soonest
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(frozen=True)
 class LearnedRule(Rule):
     """What is learned of the stays in a stage, or of the time that a promise takes, and told apart by the field `segment`.
@@ -112,6 +115,7 @@ class LearnedRule(Rule):
         return None if self.segment is None else key_text(opening.fields.get(self.segment))
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(frozen=True)
 class PromiseRule(Rule):
     """A deadline promise.
@@ -167,6 +171,7 @@ class PromiseRule(Rule):
         return None if ends == NEVER else ends
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(frozen=True)
 class StageRule(Rule):
     """A stage; `limit` is the longest dwell that is no stall, None if the stage may last.
@@ -182,11 +187,13 @@ class StageRule(Rule):
     choices: tuple[tuple[str, StageRule], ...] = ()
     otherwise: StageRule | None = None
 
-    @cached_property
+    @property
     def may_stall(self) -> bool:
         """Whether a visit may have a limit."""
+        if self.limit is not None or self.learned is not None:
+            return True
         chosen = [rule for _, rule in self.choices] + ([self.otherwise] if self.otherwise else [])
-        return bool(self.limit is not None or self.learned or any(rule.may_stall for rule in chosen))
+        return any(rule.may_stall for rule in chosen)
 
     def of(self, opening: Entry) -> StageRule:
         """The rule with the limit, and on the calendar, that the touchpoint chooses."""
@@ -209,6 +216,7 @@ MOST: Final = 1e100
 """What is greater is no figure of anything, and sums of what is not stay numbers."""
 
 
+@mypyc_attr(acyclic=True)
 @dataclass(frozen=True)
 class ValueRule(Rule):
     """A value promise.

@@ -8,6 +8,8 @@ pauses it, and is begun anew only by what resets it. What comes after the limit 
 
 from __future__ import annotations
 
+from mypy_extensions import mypyc_attr
+
 from pipeline.core import clock as clocks
 from pipeline.core.acts import GO_ON, HALT, RESTART
 from pipeline.core.instants import NEVER
@@ -17,6 +19,7 @@ from pipeline.core.stored import ClockState, Stay
 from schemas.finding import StallStatus
 
 
+@mypyc_attr(acyclic=True)
 class Visit:
     """A stay in a stage, from the touchpoint that entered it to the one that left it, if any.
 
@@ -59,6 +62,7 @@ class Visit:
         self.passed: tuple[int, int] | None = None
 
 
+@mypyc_attr(acyclic=True)
 class StageFold:
     """A stage in a journey: the visit under way, and the visits that ended since the last evaluation.
 

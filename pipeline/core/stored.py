@@ -54,7 +54,7 @@ class IngestState(msgspec.Struct, array_like=True):
     refused: list[tuple[int, str]] = []
 
 
-class Reference(msgspec.Struct, array_like=True):
+class Reference(msgspec.Struct, array_like=True, gc=False):
     """What is known of a reference.
 
     `claims` are (time, source, id, owner), the least first, one for each owner. `passed`: something was
@@ -96,7 +96,7 @@ class LearnerState(msgspec.Struct, array_like=True):
     version: int = 0
 
 
-class Happened(msgspec.Struct, array_like=True):
+class Happened(msgspec.Struct, array_like=True, gc=False):
     """What happened in a period to the stays of one segment: how many were `entered` and `left`, each by the slot of time
     in which they were entered, and of those that ended how many by the period in which they were entered and the bin of
     their duration.
@@ -107,7 +107,7 @@ class Happened(msgspec.Struct, array_like=True):
     ended: dict[int, dict[int, int]] = {}
 
 
-class Node(msgspec.Struct, array_like=True):
+class Node(msgspec.Struct, array_like=True, gc=False):
     """What the linker knows of an identifier: `pairs` by the other identifier, `refused` the rule that forbade a link
     (kept with the lesser of the two; that one of them is shared forbids it anyway), the `root` that names its person, and
     if that is this one, all `members`.
@@ -129,7 +129,7 @@ class Run(msgspec.Struct, array_like=True, gc=False):
     entries: list[Entry]
 
 
-class ClockState(msgspec.Struct, array_like=True):
+class ClockState(msgspec.Struct, array_like=True, gc=False):
     """See `pipeline.core.clock`: `left` of the target, running since `runs_from` unless `paused_at`; `paused` so long in
     all, begun anew `resets` times.
     """
@@ -142,7 +142,7 @@ class ClockState(msgspec.Struct, array_like=True):
     resets: int = 0
 
 
-class Terms(msgspec.Struct, array_like=True):
+class Terms(msgspec.Struct, array_like=True, gc=False):
     """What a promise has beyond a due time that stands fast, so far as its rule speaks of it.
 
     `told`: the due times first, latest (in time) and earliest named; `revisions` how often another one was named; `words`
@@ -161,7 +161,7 @@ class Terms(msgspec.Struct, array_like=True):
     changes: int = 0
 
 
-class StoredMaking(msgspec.Struct, array_like=True):
+class StoredMaking(msgspec.Struct, array_like=True, gc=False):
     """A promise that is not settled; its due times are kept only where the touchpoint that made it does not say all."""
 
     entry: Entry
@@ -172,7 +172,7 @@ class StoredMaking(msgspec.Struct, array_like=True):
     terms: Terms | None = None
 
 
-class Scope(msgspec.Struct, array_like=True):
+class Scope(msgspec.Struct, array_like=True, gc=False):
     """What has happened to the promises of a rule that a value of `per` tells from others, and to those still to be made:
     what met and cancelled them first, how many parts were brought, what brought the last, and since when they are paused.
     """
@@ -184,7 +184,7 @@ class Scope(msgspec.Struct, array_like=True):
     paused_at: Micros | None = None
 
 
-class Ledger(msgspec.Struct, array_like=True):
+class Ledger(msgspec.Struct, array_like=True, gc=False):
     """The promises of a rule; `common` is the scope of what names no value of `per`."""
 
     makings: list[StoredMaking]
@@ -196,7 +196,7 @@ Mark = tuple[Micros, str, str]
 """A touchpoint that is only named: its time, source and id."""
 
 
-class Observed(msgspec.Struct, array_like=True):
+class Observed(msgspec.Struct, array_like=True, gc=False):
     """What has been measured for a value promise: so many figures, and what is made of them (of a mean their sum).
 
     `seen` brought the figure that counts, `started` began the duration, `ended` what ended it all, `how` says in which way
@@ -211,7 +211,7 @@ class Observed(msgspec.Struct, array_like=True):
     how: int = 0
 
 
-class StoredValue(msgspec.Struct, array_like=True):
+class StoredValue(msgspec.Struct, array_like=True, gc=False):
     """A value promise that is still measured; `promised` are its lower and upper limit, None if it promises nothing."""
 
     entry: Entry
@@ -219,7 +219,7 @@ class StoredValue(msgspec.Struct, array_like=True):
     observed: Observed
 
 
-class ValueLedger(msgspec.Struct, array_like=True):
+class ValueLedger(msgspec.Struct, array_like=True, gc=False):
     """The value promises of a rule, the last figures of those before, and how all of it was measured."""
 
     makings: list[StoredValue]
@@ -227,7 +227,7 @@ class ValueLedger(msgspec.Struct, array_like=True):
     measured: str
 
 
-class Stay(msgspec.Struct, array_like=True):
+class Stay(msgspec.Struct, array_like=True, gc=False):
     """A stage: the entry inside, whether it is over, and the clocks."""
 
     inside: Entry | None
@@ -237,7 +237,7 @@ class Stay(msgspec.Struct, array_like=True):
     warnings: list[Micros] = []
 
 
-class Base(msgspec.Struct, array_like=True):
+class Base(msgspec.Struct, array_like=True, gc=False):
     """What is left of a journey's cut entries. Rules are by name, so that a changed map finds them again."""
 
     journey_type: str

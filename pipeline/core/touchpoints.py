@@ -16,6 +16,7 @@ from hashlib import blake2b
 from typing import Any, Final, Protocol
 
 import msgspec
+from mypy_extensions import mypyc_attr
 
 from pipeline.core.binary import structured
 from pipeline.core.dead_letters import RefusedError
@@ -51,6 +52,7 @@ class Plan(Protocol):
         ...
 
 
+@mypyc_attr(acyclic=True)
 class Read:
     """A touchpoint, its strongest identifier, and the weaker references and personal identifiers on it.
 

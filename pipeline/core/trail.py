@@ -13,23 +13,25 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
+from mypy_extensions import mypyc_attr
 
 from pipeline.core.journey import EntryKey, order, place_behind
-from pipeline.core.messages import Entry, Origin, Step, Token
+from pipeline.core.messages import Entry, Origin, Steps, Token
 from pipeline.core.stored import Order
 
 SEGMENT: Final = 16
 """Entries of a segment. A batch writes the whole tail, half a segment on average, for each person it
 touches.
 """
-OriginKey = tuple[tuple[Step, ...], str, int]
+OriginKey = tuple[Steps, str, int]
 
 
 def origin_key(origin: Origin) -> OriginKey:
     """What tells an origin from another: its steps, the person it was born under and its moves."""
-    return (tuple(origin.steps), origin.born, origin.moves)
+    return (origin.steps, origin.born, origin.moves)
 
 
+@mypyc_attr(acyclic=True)
 class Segment:
     """A run of entries and the origins that their `path` indexes.
 
@@ -70,7 +72,7 @@ class Segment:
         place = places.get(key)
         if place is None:
             place = places[key] = len(self.origins)
-            self.origins.append(Origin(list(key[0]), key[1], key[2]))
+            self.origins.append(Origin(key[0], key[1], key[2]))
         return place
 
     def append(self, entry: Entry) -> None:
@@ -137,6 +139,7 @@ def _array(length: int) -> bytes:
     return b"\xdc" + length.to_bytes(2, "big")
 
 
+@mypyc_attr(acyclic=True)
 class Trail:
     """The segments, and every entry by its duplicate key.
 

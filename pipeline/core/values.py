@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from pipeline.core.acts import CLOSE, FINISH, OBSERVE, PROMISE, START, STOP
 from pipeline.core.fields import key_text
 from pipeline.core.instants import LAST, NEVER
@@ -39,6 +41,7 @@ class Told(NamedTuple):
     ended: Mark | None
 
 
+@mypyc_attr(acyclic=True)
 class ValueMaking:
     """One value promise. `end` is the last instant that is measured, `promised` None while a habit is still too young.
 
@@ -67,14 +70,15 @@ class Verdict(NamedTuple):
     settled: bool
 
 
+@mypyc_attr(acyclic=True)
 class ValueFold:
     """A rule in a journey: its promises that are measured, or not judged since; the last figures of a habit."""
 
     __slots__ = ("habit", "makings")
 
     def __init__(self) -> None:
-        self.makings: list[ValueMaking] = []
-        self.habit: list[float] = []
+        self.makings: tuple[ValueMaking, ...] = ()
+        self.habit: tuple[float, ...] = ()
 
     def take(self, rule: ValueRule, act: int, entry: Entry) -> None:
         """Let a touchpoint do what it does."""
@@ -104,7 +108,7 @@ class ValueFold:
     def _make(self, rule: ValueRule, entry: Entry) -> None:
         making = make(rule, entry, self.habit)
         if making is not None:
-            self.makings.append(making)
+            self.makings += (making,)
 
     def _observe(self, rule: ValueRule, entry: Entry, per: str | None) -> None:
         figure = rule.figure(entry)
@@ -142,18 +146,21 @@ class ValueFold:
         if rule.habit and how != CANCELLED:
             figure = measured(rule, making.observed)
             if figure is not None:
-                self.habit = [*self.habit, figure][-rule.habit :]
+                self.habit = (*self.habit, figure)[-rule.habit :]
 
     def drop_settled(self, live: ValueFold) -> None:
         """Let go of the promises that no touchpoint can change any more. Whether time has passed a window is known to the
         fold that was judged.
         """
         judged = {id(making.entry) for making in live.makings}
-        self.makings = [
-            making
-            for making in self.makings
-            if making.observed.how == OPEN or (making.observed.how == ELAPSED and id(making.entry) in judged)
-        ]
+        self.makings = tuple(
+            [
+                making
+                for making in self.makings
+                if making.observed.how == OPEN
+                or (making.observed.how == ELAPSED and id(making.entry) in judged)
+            ]
+        )
 
     def stored(self, rule: ValueRule) -> tuple[ValueLedger, list[ValueMaking]]:
         """What a cut journey keeps of it, and the unsettled promises that are too many for that."""
@@ -161,7 +168,7 @@ class ValueFold:
             StoredValue(each.entry, each.promised, _copied(each.observed))
             for each in self.makings[-KEPT_MAKINGS:]
         ]
-        return ValueLedger(kept, list(self.habit), rule.measured), self.makings[:-KEPT_MAKINGS]
+        return ValueLedger(kept, list(self.habit), rule.measured), list(self.makings[:-KEPT_MAKINGS])
 
 
 def restored(rule: ValueRule, ledger: ValueLedger) -> ValueFold:
@@ -171,15 +178,15 @@ def restored(rule: ValueRule, ledger: ValueLedger) -> ValueFold:
     """
     fold = ValueFold()
     if ledger.measured == rule.measured:
-        fold.habit = ledger.habit[-rule.habit :] if rule.habit else []
+        fold.habit = tuple(ledger.habit[-rule.habit :]) if rule.habit else ()
         for kept in ledger.makings:
             promised = kept.promised if rule.habit else rule.limits(kept.entry)
             if promised is not None or rule.habit:
-                fold.makings.append(ValueMaking(rule, kept.entry, promised, _copied(kept.observed)))
+                fold.makings += (ValueMaking(rule, kept.entry, promised, _copied(kept.observed)),)
     return fold
 
 
-def make(rule: ValueRule, entry: Entry, habit: list[float]) -> ValueMaking | None:
+def make(rule: ValueRule, entry: Entry, habit: tuple[float, ...]) -> ValueMaking | None:
     """The promise that a touchpoint makes; None if it names no figure."""
     if rule.habit:
         usual = _median(habit) if len(habit) >= rule.least else None
@@ -244,7 +251,7 @@ def _measure(rule: ValueRule, observed: Observed, figure: float, entry: Entry) -
     observed.seen = _mark(entry)
 
 
-def _median(figures: list[float]) -> float:
+def _median(figures: tuple[float, ...]) -> float:
     ordered, middle = sorted(figures), len(figures) // 2
     return ordered[middle] if len(figures) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 

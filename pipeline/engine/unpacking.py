@@ -24,6 +24,8 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords
 
+from pipeline.ports import Headers
+
 
 class ConsumedRecord(msgspec.Struct, frozen=True, gc=False):
     """What a stage's logic sees of a record; six times cheaper to make than aiokafka's own."""
@@ -34,7 +36,7 @@ class ConsumedRecord(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes | None]]
+    headers: Headers
 
 
 class KeptRecords:
@@ -123,7 +125,8 @@ class Unpacking:
         while room > 0 and (batch := self._batch or self._next_batch()):
             try:
                 run = [
-                    ConsumedRecord(topic, partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+                    # an empty list for each would be half of what a collection of garbage looks through
+                    ConsumedRecord(topic, partition, r.offset, r.timestamp, r.key, r.value, r.headers or ())
                     for r in islice(batch, room)
                 ]
             except UnicodeDecodeError:

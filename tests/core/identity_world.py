@@ -22,7 +22,7 @@ from pipeline.core.messages import (
     Receive,
     Release,
     Route,
-    Step,
+    Steps,
     Touchpoint,
 )
 from pipeline.core.tokens import Tokens, partition_of_token, person_of
@@ -94,7 +94,7 @@ class Event:
         tokens = [TOKENS.token(k, self.identities[k]) for k in STRONGEST_FIRST if k in self.identities]
         touchpoint = Touchpoint(Entry(self.time, "", "shop", self.id, "a.b.c", b"", {}), b"{}")
         claims = [Claim(weaker, tokens[0], self.time, "shop", self.id) for weaker in tokens[1:]]
-        return [Route(tokens[0], [], touchpoint), *claims]
+        return [Route(tokens[0], (), touchpoint), *claims]
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Journeys:
 
     partition: int
     partitions: int
-    trails: dict[str, dict[str, list[Step]]] = field(default_factory=dict)
+    trails: dict[str, dict[str, Steps]] = field(default_factory=dict)
     released: dict[str, dict[str, tuple[int, str]]] = field(default_factory=dict)
     born: set[str] = field(default_factory=set)
     behind: list[tuple[str, int]] = field(default_factory=list)
@@ -131,7 +131,7 @@ class Journeys:
         else:
             self.watermark.advance(message.channel, message.time)
 
-    def hold(self, person: str, touchpoint: str, steps: list[Step]) -> None:
+    def hold(self, person: str, touchpoint: str, steps: Steps) -> None:
         released = self.released.get(person, {})
         for index, (identifier, version) in enumerate(steps):
             if version < released.get(identifier, (0, ""))[0]:
@@ -152,7 +152,7 @@ class Journeys:
                     self.carry(touchpoint, steps[:index], identifier)
                     break
 
-    def carry(self, touchpoint: str, before: list[Step], identifier: str) -> None:
+    def carry(self, touchpoint: str, before: Steps, identifier: str) -> None:
         entry = Entry(0, "", "shop", touchpoint, "a.b.c", b"", {}, 0, ())
         origin = Origin(before, "", 0)
         parcel = Parcel([origin], [entry], 0, [])

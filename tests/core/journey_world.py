@@ -30,7 +30,7 @@ from pipeline.core.messages import (
     Receive,
     Release,
     StayMessage,
-    Step,
+    Steps,
     Touchpoint,
 )
 from pipeline.core.outputs import Event, encode
@@ -154,7 +154,7 @@ class Story:
         order: str | None = "7",
         customer: str = "ann",
         name: str | None = None,
-        path: list[Step] | None = None,
+        path: Steps | None = None,
         sequence: str = "",
         version: str = "",
         **data: Any,
@@ -166,7 +166,7 @@ class Story:
         name = name or f"{kind}-{self.numbers[kind]}"
         customer_token = self.tokens.token("customer_id", customer)
         touchpoint = self.touchpoint(when, kind, name, order, sequence, version, data)
-        steps = path or [(customer_token, 0)]
+        steps = path or ((customer_token, 0),)
         self.say(Arrive(person_of(steps[-1][0]), steps, touchpoint))
         return name
 

@@ -92,7 +92,7 @@ def test_a_person_weighs_what_its_touchpoints_do() -> None:
             story.happens(f"2026-03-01 09:{minute:02}", PLACED)
         story.batch()
         weights.append(budget.held)
-    assert weights[1] > 10 * weights[0] > 0
+    assert weights[1] > 8 * weights[0] > 0
 
 
 def test_the_states_of_a_bounded_number_of_persons_are_put_off() -> None:

@@ -70,17 +70,17 @@ def claim(to: str, owner: str, time: int = 5, identifier: str = "e") -> Claim:
 
 def parcel(*steps: tuple[str, int]) -> Parcel:
     entry = Entry(1, "", "shop", "e", "a.b.c", b"d", {"data.x": 1}, 0, ())
-    return Parcel([Origin(list(steps), "born", 0)], [entry], 7, [(b"12345678", 0)])
+    return Parcel([Origin(steps, "born", 0)], [entry], 7, [(b"12345678", 0)])
 
 
 def test_a_personal_identifier_names_its_person() -> None:
     event = route("e", customer="A")
-    assert Partition().hear(event) == [Arrive(person_of(ANNA), [(ANNA, 0)], event.touchpoint)]
+    assert Partition().hear(event) == [Arrive(person_of(ANNA), ((ANNA, 0),), event.touchpoint)]
 
 
 def test_a_reference_without_an_owner_names_a_person_of_its_own() -> None:
     event = route("e", order="1")
-    assert Partition().hear(event) == [Arrive(person_of(ORDER), [(ORDER, 0)], event.touchpoint)]
+    assert Partition().hear(event) == [Arrive(person_of(ORDER), ((ORDER, 0),), event.touchpoint)]
 
 
 def test_a_claim_calls_back_what_went_to_the_references_own_person_and_leads_the_rest_to_the_owner() -> None:
@@ -88,7 +88,7 @@ def test_a_claim_calls_back_what_went_to_the_references_own_person_and_leads_the
     event = route("e", order="1")
     partition.hear(event)
     assert partition.hear(claim(ORDER, ANNA)) == [Release(person_of(ORDER), ORDER, 1, ANNA)]
-    assert partition.hear(event) == [Arrive(person_of(ANNA), [(ORDER, 1), (ANNA, 0)], event.touchpoint)]
+    assert partition.hear(event) == [Arrive(person_of(ANNA), ((ORDER, 1), (ANNA, 0)), event.touchpoint)]
 
 
 def test_what_a_reference_owns_is_resolved_in_that_references_partition() -> None:
@@ -96,14 +96,14 @@ def test_what_a_reference_owns_is_resolved_in_that_references_partition() -> Non
     event = route("e", parcel="1")
     partition.hear(event)
     assert partition.hear(claim(PARCEL, ORDER)) == [Release(person_of(PARCEL), PARCEL, 1, ORDER)]
-    assert partition.hear(event) == [Route(ORDER, [(PARCEL, 1)], event.touchpoint)]
+    assert partition.hear(event) == [Route(ORDER, ((PARCEL, 1),), event.touchpoint)]
     assert partition.hear(claim(PARCEL, OTHER_ORDER, time=4)) == [Depart(ORDER, PARCEL, 2, OTHER_ORDER)]
 
 
 def test_the_claims_of_a_batch_come_first_so_that_what_came_before_them_need_not_move() -> None:
     partition = Partition()
     event = route("e", order="1")
-    arrived = Arrive(person_of(ANNA), [(ORDER, 1), (ANNA, 0)], event.touchpoint)
+    arrived = Arrive(person_of(ANNA), ((ORDER, 1), (ANNA, 0)), event.touchpoint)
     assert partition.hear(event, claim(ORDER, ANNA)) == [arrived]
 
 
@@ -112,7 +112,7 @@ def test_a_claim_before_anything_passed_has_nothing_to_call_back() -> None:
     assert partition.hear(claim(ORDER, ANNA)) == []
     assert partition.hear(claim(ORDER, BERT, time=4)) == []
     event = route("e", order="1")
-    assert partition.hear(event) == [Arrive(person_of(BERT), [(ORDER, 2), (BERT, 0)], event.touchpoint)]
+    assert partition.hear(event) == [Arrive(person_of(BERT), ((ORDER, 2), (BERT, 0)), event.touchpoint)]
 
 
 def test_a_lesser_claim_of_another_owner_calls_back_what_went_to_the_first() -> None:
@@ -156,7 +156,7 @@ def test_a_claim_of_an_owner_that_is_not_stronger_is_void() -> None:
     )
     assert partition.identity.counts == {"void_claims": 4}
     event = route("e", order="1")
-    assert partition.hear(event) == [Arrive(person_of(ORDER), [(ORDER, 0)], event.touchpoint)]
+    assert partition.hear(event) == [Arrive(person_of(ORDER), ((ORDER, 0),), event.touchpoint)]
 
 
 def test_kinds_rank_references_before_personal_then_by_strength_then_by_name() -> None:
@@ -174,12 +174,12 @@ def test_claims_are_bounded_and_the_least_are_kept() -> None:
 def test_a_parcel_goes_the_way_of_its_touchpoints_with_a_step_added_and_all_else_as_it_was() -> None:
     partition = Partition()
     moved = parcel((PARCEL, 1))
-    to_order = Parcel([Origin([(PARCEL, 1), (ORDER, 0)], "born", 0)], *_rest(moved))
+    to_order = Parcel([Origin(((PARCEL, 1), (ORDER, 0)), "born", 0)], *_rest(moved))
     assert partition.hear(Carry(ORDER, moved)) == [Receive(person_of(ORDER), to_order)]
     assert partition.hear(claim(ORDER, ANNA)) == [Release(person_of(ORDER), ORDER, 1, ANNA)]
-    at_anna = Parcel([Origin([(PARCEL, 1), (ORDER, 1), (ANNA, 0)], "born", 0)], *_rest(moved))
+    at_anna = Parcel([Origin(((PARCEL, 1), (ORDER, 1), (ANNA, 0)), "born", 0)], *_rest(moved))
     assert partition.hear(Carry(ORDER, moved)) == [Receive(person_of(ANNA), at_anna)]
-    from_parcel = Parcel([Origin([(ANNA, 0), (PARCEL, 1)], "born", 0)], *_rest(parcel((ANNA, 0))))
+    from_parcel = Parcel([Origin(((ANNA, 0), (PARCEL, 1)), "born", 0)], *_rest(parcel((ANNA, 0))))
     assert partition.hear(claim(PARCEL, ORDER), Carry(PARCEL, parcel((ANNA, 0)))) == [
         Carry(ORDER, from_parcel)
     ]
@@ -271,7 +271,7 @@ def test_a_batch_tells_its_time_once_behind_everything_else() -> None:
     said = partition.hear(
         IdentityMark("shop/0", [10]), IdentityMark("shop/1", [10]), event, IdentityMark("shop/0", [11])
     )
-    assert said == [IdentityMark("identity/0", [10]), Arrive(person_of(ANNA), [(ANNA, 0)], event.touchpoint)]
+    assert said == [IdentityMark("identity/0", [10]), Arrive(person_of(ANNA), ((ANNA, 0),), event.touchpoint)]
 
 
 def test_a_source_that_is_new_holds_time_where_it_is_until_it_speaks() -> None:

@@ -36,7 +36,7 @@ def test_an_event_is_sent_to_the_partition_of_its_strongest_identifier() -> None
         record(event(identities={"order_id": "O-1", "customer_id": "C-1", "cookie": "k"}))
     )
     (route,) = source.sent(Route)
-    assert (route.to, route.path) == (TOKENS.token("customer_id", "C-1"), [])
+    assert (route.to, route.path) == (TOKENS.token("customer_id", "C-1"), ())
     frames = source.logs.log(IDENTITY, partition_of_token(route.to, 3))
     assert route in [message for frame in frames for message in IDENTITY_FRAMES.decode(frame)]
 

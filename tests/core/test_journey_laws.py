@@ -30,7 +30,7 @@ from laws import examples
 from pipeline.core.budget import Budget
 from pipeline.core.instants import moment
 from pipeline.core.journey import open_journey, order
-from pipeline.core.messages import Arrive, Entry, JourneyMark, Origin, Parcel, Step, Touchpoint
+from pipeline.core.messages import Arrive, Entry, JourneyMark, Origin, Parcel, Steps, Touchpoint
 from pipeline.core.moves import divert
 from pipeline.core.person import new_person
 from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
@@ -129,7 +129,7 @@ def tell(story: Story, order: list[Happening], random: Random, watermark: int) -
     """Let the touchpoints arrive in this order, with batches, time and restarts anywhere between them."""
     for happening in order:
         token = story.token("customer_id", happening.customer)
-        story.say(Arrive(story.person(happening.customer), [(token, 0)], touchpoint_of(happening)))
+        story.say(Arrive(story.person(happening.customer), ((token, 0),), touchpoint_of(happening)))
         if random.random() < 0.3:
             story.batch()
         if random.random() < 0.2:
@@ -294,7 +294,7 @@ def _entry(touchpoint: Touchpoint) -> Entry:
 _tokens = st.sampled_from(["order_id:a", "order_id:b", "parcel_id:c", "parcel_id:d"])
 _ways = st.lists(
     st.tuples(_tokens, st.integers(0, 3)), min_size=1, max_size=3, unique_by=lambda step: step[0]
-)
+).map(tuple)
 
 
 @settings(max_examples=examples(200), deadline=None)
@@ -304,7 +304,7 @@ _ways = st.lists(
     st.lists(st.integers(0, 3), max_size=8),
 )
 def test_a_parcel_that_meets_marks_is_parted_without_loss_and_each_touchpoint_keeps_its_origin(
-    ways: list[list[Step]], marks: dict[str, tuple[int, str]], paths: list[int]
+    ways: list[Steps], marks: dict[str, tuple[int, str]], paths: list[int]
 ) -> None:
     person = new_person("c8722a00-0000-8000-8000-000000000000")
     person.marks = marks

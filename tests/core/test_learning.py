@@ -42,13 +42,11 @@ def test_neither_order_nor_what_was_taken_back_leaves_a_trace(
     """A visit that goes on is told so first, and that is taken back when it ends."""
     told = []
     for entered, left in visits:
-        if left is None or random.random() < 0.5:
+        went_on = left is None or random.random() < 0.5
+        if went_on:
             told.append((entered, GOING_ON, 1))
         if left is not None:
-            told += [
-                (entered, left, 1),
-                *([(entered, GOING_ON, -1)] if (entered, GOING_ON, 1) in told[-1:] else []),
-            ]
+            told += [(entered, left, 1), *([(entered, GOING_ON, -1)] if went_on else [])]
     for entered, left in mistaken:
         told += [(entered, GOING_ON if left is None else left, sign) for sign in (1, -1)]
     random.shuffle(told)

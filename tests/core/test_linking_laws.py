@@ -61,7 +61,7 @@ class Said:
         touchpoint = Touchpoint(Entry(self.time, "", "shop", self.id, "a.b.c", b"", {}), b"{}")
         weaker = [token for kind, token in tokens.items() if kind not in PERSONAL and token != strongest]
         return [
-            Route(strongest, [], touchpoint),
+            Route(strongest, (), touchpoint),
             *(Claim(token, strongest, *place) for token in weaker),
             *(_heard(token, strongest, Pair(place)) for token in personal[1:]),
         ]

@@ -78,7 +78,7 @@ def test_taking_out_follows_the_version_of_the_step() -> None:
     trail.add(entry(2, "new"), ((("order", 2), ("customer", 0)), "", 0))
     [(origins, entries)] = trail.take("order", 2)
     assert [other.id for other in entries] == ["old"]
-    assert origins[entries[0].path].steps == [("order", 1), ("customer", 0)]
+    assert origins[entries[0].path].steps == (("order", 1), ("customer", 0))
     assert [other.id for other in trail] == ["new"]
 
 

@@ -20,6 +20,7 @@ from journey_world import (
     plan_of,
     us,
 )
+from msgspec.structs import replace
 
 from pipeline.core import journey_stage
 from pipeline.core.budget import Budget
@@ -342,7 +343,7 @@ def test_large_touchpoints_are_kept_in_segments_of_their_own() -> None:
 def test_the_cut_part_stays_and_its_digests_move_with_the_rest() -> None:
     story = Story(trail_entries=64)
     order, ann = story.token("order_id", "7"), story.token("customer_id", "ann")
-    names = [story.happens(minute(number), APPROVED, path=[(order, 0)]) for number in range(100)]
+    names = [story.happens(minute(number), APPROVED, path=((order, 0),)) for number in range(100)]
     story.batch()
     story.releases(order, 1, ann)
     story.batch()
@@ -353,9 +354,8 @@ def test_the_cut_part_stays_and_its_digests_move_with_the_rest() -> None:
         == 100 - sum(len(carry.parcel.entries) for carry in story.carried)
     )
     for carry in story.carried:
-        for origin in carry.parcel.origins:
-            origin.steps.extend([(order, 1), (ann, 0)])
-        story.receives(carry.parcel, "ann")
+        on = [replace(origin, steps=(*origin.steps, (order, 1), (ann, 0))) for origin in carry.parcel.origins]
+        story.receives(replace(carry.parcel, origins=on), "ann")
     story.happens(minute(0), APPROVED, name=names[0])
     story.batch()
     assert story.stage.counts["duplicates"] == 1
@@ -407,7 +407,7 @@ def test_a_map_that_drops_every_journey_type_of_a_person_withdraws_their_states(
 def test_a_dropped_journey_type_is_withdrawn_also_when_its_person_is_the_first_to_be_heard_of_again() -> None:
     story = Story()
     order, ann = story.token("order_id", "7"), story.token("customer_id", "ann")
-    story.happens("2026-03-01 09:00", PLACED, path=[(order, 0)], due="2026-03-05 09:00")
+    story.happens("2026-03-01 09:00", PLACED, path=((order, 0),), due="2026-03-05 09:00")
     story.until("2026-03-20 00:00").quiet()
     changed = copy.deepcopy(SHOP)
     changed["journeys"]["ticket"] = {**changed["journeys"].pop("order"), "key": "identities.ticket_id"}

@@ -165,8 +165,8 @@ def test_a_changed_tolerance_judges_what_was_measured_before_a_cut() -> None:
 def test_a_promise_moves_with_its_touchpoints_and_its_revisions_go_on() -> None:
     story = Story(fuel())
     order, ann = story.token("order_id", "7"), story.token("customer_id", "ann")
-    story.happens(AD[0], SEEN, path=[(order, 0)], claimed=6.0)
-    story.happens("2026-03-02 09:00", TRIP, path=[(order, 0)], consumption=7.8)
+    story.happens(AD[0], SEEN, path=((order, 0),), claimed=6.0)
+    story.happens("2026-03-02 09:00", TRIP, path=((order, 0),), consumption=7.8)
     before = story.batch().quiet().last("figure")
     story.releases(order, 1, ann)
     story.batch()

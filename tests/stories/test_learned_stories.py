@@ -237,7 +237,7 @@ def test_the_learner_hears_of_what_was_not_so() -> None:
 def test_a_touchpoint_that_moves_takes_along_what_was_told_of_it() -> None:
     story = Story(shop())
     entry = story.touchpoint("2026-03-01 09:00", SHIPPED, "s1", "7", "", "", {}).entry
-    way = [(story.token("order_id", "7"), 0)]
+    way = ((story.token("order_id", "7"), 0),)
     story.happens("2026-03-01 09:00", SHIPPED, name="s1", path=way)
     story.until("2026-03-02 00:00")
     story.releases(story.token("order_id", "7"), 1, "x")
@@ -256,7 +256,7 @@ def test_a_touchpoint_that_moves_takes_along_what_was_told_of_it() -> None:
 
 def test_of_two_copies_that_meet_one_stay_is_left() -> None:
     story = Story(shop())
-    way = [(story.token("order_id", "7"), 0)]
+    way = ((story.token("order_id", "7"), 0),)
     story.happens("2026-03-01 09:00", SHIPPED, name="s1", path=way)
     story.happens("2026-03-01 09:00", SHIPPED, name="s1", customer="ann")
     story.batch()
@@ -429,14 +429,14 @@ def test_an_error_names_the_person_to_whom_a_touchpoint_moves_if_what_was_told_o
     journey_map = shop()
     story = Story(journey_map)
     order = story.token("order_id", "7")
-    story.happens("2026-03-01 09:00", SHIPPED, name="s1", path=[(order, 0)])
+    story.happens("2026-03-01 09:00", SHIPPED, name="s1", path=((order, 0),))
     story.happens("2026-03-01 09:00", SHIPPED, name="s1", customer="ann")
     story.batch()
     damage(story, person_of(order) if damaged == "the one that moves" else story.person("ann"))
     story.open(journey_map)
     story.releases(order, 1, "x")
     [carried] = [each.parcel for each in story.batch().carried]
-    story.receives(Parcel([Origin([(order, 0)], "someone", 1)], carried.entries, 0, []), "ann")
+    story.receives(Parcel([Origin(((order, 0),), "someone", 1)], carried.entries, 0, []), "ann")
     with pytest.raises(UnreadableStateError) as raised:
         story.batch()
     assert raised.value.key == head_key(story.person("ann"))

@@ -9,7 +9,7 @@ import msgspec
 from journey_world import ANSWERED, APPROVED, DELIVERED, PLACED, QUEUED, SHIPPED, SHOP, Story, at, plan_of, us
 
 from pipeline.core import moves
-from pipeline.core.messages import Carry, Entry, Origin, Parcel, Step
+from pipeline.core.messages import Carry, Entry, Origin, Parcel, Step, Steps
 from pipeline.core.person import new_person
 from pipeline.core.run import JOURNEYS, MemoryPipeline, RunConfig
 from pipeline.core.tokens import Tokens, partition_of_person, person_of
@@ -19,14 +19,14 @@ def order_of(story: Story, value: str = "7") -> str:
     return story.token("order_id", value)
 
 
-def arrive_by_order(story: Story, version: int = 1) -> list[Step]:
+def arrive_by_order(story: Story, version: int = 1) -> Steps:
     """The way of a touchpoint that knows its order, which belongs to ann."""
-    return [(order_of(story), version), (story.token("customer_id", "ann"), 0)]
+    return ((order_of(story), version), (story.token("customer_id", "ann"), 0))
 
 
 def onward(carry: Carry, *steps: Step) -> Parcel:
     """What identity makes of a parcel: by the identifier that was given up, now at version 1, and on by these steps."""
-    origins = [type(o)([*o.steps, (carry.to, 1), *steps], o.born, o.moves) for o in carry.parcel.origins]
+    origins = [type(o)((*o.steps, (carry.to, 1), *steps), o.born, o.moves) for o in carry.parcel.origins]
     return Parcel(origins, carry.parcel.entries, carry.parcel.clock, carry.parcel.forgotten)
 
 
@@ -34,8 +34,8 @@ def test_a_temporary_person_gives_up_everything_and_is_emptied() -> None:
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
     temporary = person_of(order)
-    story.happens("2026-03-01 09:00", PLACED, path=[(order, 0)], due="2026-03-05 09:00")
-    story.happens("2026-03-02 09:00", APPROVED, path=[(order, 0)])
+    story.happens("2026-03-01 09:00", PLACED, path=((order, 0),), due="2026-03-05 09:00")
+    story.happens("2026-03-02 09:00", APPROVED, path=((order, 0),))
     story.batch().quiet()
     assert story.persons()[temporary].touchpoints == 2
     story.releases(order, 1, ann)
@@ -43,7 +43,7 @@ def test_a_temporary_person_gives_up_everything_and_is_emptied() -> None:
     [carry] = story.carried
     # back to the order's partition, which knows whose it is now
     assert carry.to == order
-    assert [(o.steps, o.born, o.moves) for o in carry.parcel.origins] == [([], temporary, 1)]
+    assert [(o.steps, o.born, o.moves) for o in carry.parcel.origins] == [((), temporary, 1)]
     assert [entry.type for entry in carry.parcel.entries] == [PLACED, APPROVED]
     assert (story.persons()[temporary].touchpoints, story.persons()[temporary].first_at) == (0, None)
     assert not [key for key in story.store if key.startswith((b"p", b"s", b"b", b"f"))]
@@ -54,7 +54,7 @@ def test_the_receiver_numbers_the_revisions_on_and_tells_whose_the_touchpoints_a
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
     temporary = person_of(order)
-    story.happens("2026-03-01 09:00", PLACED, path=[(order, 0)], due="2026-03-05 09:00")
+    story.happens("2026-03-01 09:00", PLACED, path=((order, 0),), due="2026-03-05 09:00")
     story.until("2026-03-06 00:00").quiet()
     before = story.last("delivery")
     version = story.journeys()["7"].version
@@ -77,7 +77,7 @@ def test_the_receiver_numbers_the_revisions_on_and_tells_whose_the_touchpoints_a
 def test_what_arrived_and_was_released_within_one_batch_leaves_no_person_behind() -> None:
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
-    story.happens("2026-03-01 09:00", PLACED, path=[(order, 0)], due="2026-03-05 09:00")
+    story.happens("2026-03-01 09:00", PLACED, path=((order, 0),), due="2026-03-05 09:00")
     story.releases(order, 1, ann)
     story.batch().quiet()
     assert (story.persons(), story.journeys(), story.findings) == ({}, {}, [])
@@ -116,7 +116,7 @@ def test_what_reaches_a_person_by_a_released_identifier_is_published_and_sent_on
     [journey] = story.enriched[-1].journeys
     assert (journey.journey_key, journey.stages) == ("7", [])
     [carry] = story.carried
-    assert (carry.to, carry.parcel.origins[0].steps, carry.parcel.origins[0].moves) == (order, [], 1)
+    assert (carry.to, carry.parcel.origins[0].steps, carry.parcel.origins[0].moves) == (order, (), 1)
     story.happens("2026-03-03 09:00", SHIPPED, path=arrive_by_order(story, 2))
     assert len(story.batch().carried) == 1
 
@@ -127,7 +127,7 @@ def test_a_parcel_that_comes_by_a_released_identifier_is_sent_on_in_part() -> No
     bob = story.token("customer_id", "bob")
     sender = Story()
     sender.happens("2026-03-01 09:00", PLACED, name="1", path=[(order, 0), (parcel_id, 0)])
-    sender.happens("2026-03-02 09:00", SHIPPED, name="2", path=[(parcel_id, 0)])
+    sender.happens("2026-03-02 09:00", SHIPPED, name="2", path=((parcel_id, 0),))
     sender.releases(parcel_id, 1, ann)
     [carry] = sender.batch().carried
     story.happens("2026-03-01 08:00", PLACED, name="own")
@@ -135,7 +135,7 @@ def test_a_parcel_that_comes_by_a_released_identifier_is_sent_on_in_part() -> No
     story.receives(onward(carry, (ann, 0)), "ann")
     story.batch()
     assert [entry.id for entry in story.carried[0].parcel.entries] == ["1"]
-    assert (story.carried[0].to, story.carried[0].parcel.origins[0].steps) == (order, [])
+    assert (story.carried[0].to, story.carried[0].parcel.origins[0].steps) == (order, ())
     assert story.carried[0].parcel.origins[0].moves == 2
     story.quiet()
     assert story.persons()[story.person()].touchpoints == 2
@@ -144,7 +144,7 @@ def test_a_parcel_that_comes_by_a_released_identifier_is_sent_on_in_part() -> No
 def test_a_finding_that_does_not_hold_in_the_receivers_journey_is_withdrawn_there() -> None:
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
-    story.happens("2026-03-05 09:00", SHIPPED, name="later", path=[(order, 0)])
+    story.happens("2026-03-05 09:00", SHIPPED, name="later", path=((order, 0),))
     story.happens("2026-03-02 09:00", SHIPPED, name="earlier")
     story.until("2026-04-01 00:00")
     assert [found.status for found in story.all("in_transit")] == ["opened", "opened"]
@@ -161,7 +161,7 @@ def test_a_finding_that_does_not_hold_in_the_receivers_journey_is_withdrawn_ther
 def test_two_copies_of_a_touchpoint_that_meet_are_one_and_its_findings_are_published_once_more() -> None:
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
-    story.happens("2026-03-01 09:00", PLACED, name="p", path=[(order, 0)], due="2026-03-05 09:00")
+    story.happens("2026-03-01 09:00", PLACED, name="p", path=((order, 0),), due="2026-03-05 09:00")
     story.happens("2026-03-01 09:00", PLACED, name="p", due="2026-03-05 09:00")
     story.batch()
     story.releases(order, 1, ann)
@@ -177,7 +177,7 @@ def test_of_two_copies_that_meet_the_smaller_digest_stays() -> None:
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
     story.happens(
-        "2026-03-01 09:00", PLACED, name="p", version="a", path=[(order, 0)], due="2026-03-05 09:00"
+        "2026-03-01 09:00", PLACED, name="p", version="a", path=((order, 0),), due="2026-03-05 09:00"
     )
     story.happens("2026-03-01 09:00", PLACED, name="p", version="b", due="2026-03-09 09:00")
     story.releases(order, 1, ann)
@@ -189,8 +189,8 @@ def test_of_two_copies_that_meet_the_smaller_digest_stays() -> None:
 def test_a_touchpoint_that_waits_for_its_context_is_published_before_it_moves() -> None:
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
-    story.happens("2026-03-02 09:00", SHIPPED, path=[(order, 0)])
-    story.happens("2026-03-01 09:00", PLACED, path=[(order, 0)])
+    story.happens("2026-03-02 09:00", SHIPPED, path=((order, 0),))
+    story.happens("2026-03-01 09:00", PLACED, path=((order, 0),))
     story.releases(order, 1, ann)
     story.batch()
     assert [touchpoint.type for touchpoint in story.enriched] == [SHIPPED, PLACED]
@@ -201,7 +201,7 @@ def test_a_long_trail_moves_in_parcels_of_at_most_64_touchpoints() -> None:
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
     for minute in range(150):
-        story.happens(f"2026-03-01 {9 + minute // 60:02}:{minute % 60:02}", SHIPPED, path=[(order, 0)])
+        story.happens(f"2026-03-01 {9 + minute // 60:02}:{minute % 60:02}", SHIPPED, path=((order, 0),))
     story.releases(order, 1, ann)
     story.batch()
     sizes = [len(carry.parcel.entries) for carry in story.carried]
@@ -221,7 +221,7 @@ def test_parcels_stay_small_however_large_the_touchpoints_are() -> None:
     story = Story(shop)
     order, ann = order_of(story), story.token("customer_id", "ann")
     for minute in range(12):
-        story.happens(f"2026-03-01 09:{minute:02}", DELIVERED, path=[(order, 0)], note=str(minute) * 30_000)
+        story.happens(f"2026-03-01 09:{minute:02}", DELIVERED, path=((order, 0),), note=str(minute) * 30_000)
     story.releases(order, 1, ann)
     story.batch()
     assert sum(len(carry.parcel.entries) for carry in story.carried) == 12
@@ -233,7 +233,7 @@ def test_a_diverted_parcel_leaves_each_touchpoint_with_its_own_origin() -> None:
     person = new_person(person_of(Tokens("a test's key", {}).token("customer_id", "ann")))
     person.marks = {"order_id:k": (2, "customer_id:bob"), "order_id:l": (2, "customer_id:eve")}
     before = ("parcel_id:p", 1)
-    ways: list[list[Step]] = [[before, (f"order_id:{name}", 1)] for name in "okl"]
+    ways: list[Steps] = [(before, (f"order_id:{name}", 1)) for name in "okl"]
     origins = [Origin(way, "born", number) for number, way in enumerate(ways)]
     entries = [Entry(n, "", "shop", str(n), SHIPPED, b"", {}, n % 3, ()) for n in range(6)]
     forgotten = [(b"o", 0), (b"k", 1), (b"l", 2)]
@@ -244,8 +244,8 @@ def test_a_diverted_parcel_leaves_each_touchpoint_with_its_own_origin() -> None:
         for name, part in parts.items()
     } == {
         "stays": [("0", ways[0]), ("3", ways[0])],
-        "order_id:k": [("1", [before]), ("4", [before])],
-        "order_id:l": [("2", [before]), ("5", [before])],
+        "order_id:k": [("1", (before,)), ("4", (before,))],
+        "order_id:l": [("2", (before,)), ("5", (before,))],
     }
     assert {name: part.forgotten for name, part in parts.items()} == {
         "stays": [(b"o", 0)],
@@ -323,7 +323,7 @@ def clash_and_move(kind: str, *, with_another: bool) -> Story:
     """A touchpoint of order 8 is displaced by a smaller content of order 7, and all of it moves at once."""
     story = Story()
     order, ann = order_of(story), story.token("customer_id", "ann")
-    way: list[Step] = [(order, 0)]
+    way: Steps = ((order, 0),)
     if with_another:
         story.happens("2026-03-01 08:00", ANSWERED, order="8", path=way)
     data = {"due": "2026-03-05 09:00"}
