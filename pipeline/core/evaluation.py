@@ -136,9 +136,11 @@ class Evaluation:
             self._counts.update(
                 shorten(person, self._plan, self._config.trail_entries, self._config.duplicate_ids)
             )
-        journeys = person.journeys.values()
-        person.next_deadline = min([journey.next_deadline for journey in journeys], default=NEVER)
-        self._memory.schedule(person.id, person.next_deadline)
+        soonest = NEVER
+        for journey in person.journeys.values():
+            soonest = min(soonest, journey.next_deadline)
+        person.next_deadline = soonest
+        self._memory.schedule(person.id, soonest)
         self._memory.persons.save(person)
 
     def state(self, person: Person) -> None:
