@@ -61,6 +61,7 @@ class Watcher:
                 enable_auto_commit=False,
                 isolation_level="read_committed",
                 enable_partition_eof=True,
+                fetch_wait_max_ms=10,  # an end is told once nothing has come for so long
                 auto_offset_reset="earliest",
             )
         )

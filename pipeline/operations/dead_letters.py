@@ -178,6 +178,7 @@ def _reader(options: Mapping[str, Any]) -> Consumer:
             enable_auto_commit=False,
             isolation_level="read_committed",
             enable_partition_eof=True,
+            fetch_wait_max_ms=10,  # an end is told once nothing has come for so long
             fetch_message_max_bytes=MAX_LETTER_BYTES,
         )
     )

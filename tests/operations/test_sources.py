@@ -47,7 +47,9 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def read(settings: Settings, topic: str, partition: int = 0) -> Read:
-    reader = Consumer({**settings.kafka_client, "group.id": "test", "enable.partition.eof": True})
+    # an end is told once nothing has come for as long as a fetch waits
+    more = {"group.id": "test", "enable.partition.eof": True, "fetch.wait.max.ms": 10}
+    reader = Consumer({**settings.kafka_client, **more})
     try:
         reader.assign([TopicPartition(topic, partition, 0)])
         found: Read = []
