@@ -25,7 +25,8 @@ $(COMPILED): $(INSTALLED) setup.py pipeline/core $(wildcard pipeline/core/*.py p
 demo: setup  ## the main job on the embedded services: simulate, stitch, detect, compare with the truth
 	$(BIN)/throughline demo
 
-test: setup tools lint  ## everything but the long runs, on the compiled core; its stories on the interpreted one too
+test:  ## everything but the long runs, on the compiled core; its stories on the interpreted one too
+	$(MAKE) -j 2 setup tools lint  # side by side: each keeps one core busy
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/engine
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/engine  # sessions and time-outs: nothing else may run beside them
 	LAWS=0.05 THROUGHLINE_INTERPRETED=1 $(BIN)/python -m pytest -q -n 2 tests/stories tests/core/test_memory_run.py
