@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     cache_memory_mb: int = Field(
         default=256,
         ge=1,
-        description="Of one worker, for persons and identifiers kept unpacked: 5 KB a person. All its partitions share it.",
+        description="Of one worker, all partitions: persons unpacked, 3.5 KB and 1.1 a touchpoint, and identifiers.",
     )
     state_memory_mb: int = Field(
         default=256,
